@@ -1,0 +1,124 @@
+/** The life of one connection: shaking hands, perhaps held beside an older one, routed, closing. What it decides is order; what it asks for an actor supplies. */
+import { assign, fromPromise, setup } from 'xstate';
+import { TroupeError, disconnectReason, type DisconnectReason } from '../proto/errors.ts';
+
+/** What became of a handshake, in the words of the peer manager. */
+export type Outcome =
+  | Readonly<{ verdict: 'route'; replaces?: string }>
+  | Readonly<{ verdict: 'hold' }>
+  | Readonly<{ verdict: 'refuse'; reason: DisconnectReason; error?: Error }>;
+
+export type LinkContext = Readonly<{
+  /** Why it closes; the first reason stays. */
+  reason: DisconnectReason | undefined;
+  error: Error | undefined;
+  replaces: string | undefined;
+  /** Whether what is queued is still written before the close. */
+  flush: boolean;
+}>;
+
+export type LinkEvent = Readonly<{ type: 'link.close'; reason: DisconnectReason; error?: Error; flush?: boolean }>;
+export type LinkOutput = Readonly<{ reason: DisconnectReason; error: Error | undefined }>;
+
+function notProvided(name: string): never {
+  throw new TroupeError('ERR_NOT_PROVIDED', name);
+}
+
+const fail = (event: unknown): { reason: DisconnectReason; error: Error } => {
+  const { error } = event as { error: unknown };
+  return { reason: disconnectReason(error), error: error instanceof Error ? error : new TroupeError('ERR_INTERNAL', String(error)) };
+};
+
+/** One connection's chart. The promises and the first three actions are provided by `actors/link.ts`. */
+export const linkMachine = setup({
+  types: { context: {} as LinkContext, events: {} as LinkEvent, output: {} as LinkOutput },
+  actors: {
+    handshake: fromPromise<Outcome>(() => notProvided('handshake')),
+    settle: fromPromise<Outcome>(() => notProvided('settle')),
+    replace: fromPromise<void, { replaces: string }>(() => notProvided('replace')),
+    send: fromPromise<void>(() => notProvided('send')),
+    receive: fromPromise<void>(() => notProvided('receive')),
+    close: fromPromise<void, { reason: DisconnectReason; error: Error | undefined; flush: boolean }>(() => notProvided('close')),
+  },
+  actions: {
+    /** Makes the link's `close` reach this actor. */
+    bind: () => notProvided('bind'),
+    /** Registers the peer's queue, then tells the manager that the peer is ready. */
+    route: () => notProvided('route'),
+    /** Takes the peer's queue out of routing; nothing is sent to it from here on. */
+    unroute: () => notProvided('unroute'),
+    note: assign(({ context, event }) =>
+      context.reason ? {} : { reason: event.reason, error: event.error, flush: event.flush ?? false },
+    ),
+    noteFault: assign(({ context, event }) => (context.reason ? {} : fail(event))),
+  },
+}).createMachine({
+  id: 'link',
+  context: { reason: undefined, error: undefined, replaces: undefined, flush: false },
+  output: ({ context }) => ({ reason: context.reason ?? 'internal', error: context.error }),
+  initial: 'handshaking',
+  entry: 'bind',
+  on: { 'link.close': { target: '.closing', actions: 'note' } },
+  states: {
+    handshaking: {
+      invoke: {
+        id: 'handshake',
+        src: 'handshake',
+        onDone: [
+          { guard: ({ event }) => event.output.verdict === 'refuse', target: 'closing', actions: assign(({ event }) => refusal(event.output)) },
+          { guard: ({ event }) => event.output.verdict === 'hold', target: 'held' },
+          { target: 'replacing', actions: assign(({ event }) => ({ replaces: older(event.output) })) },
+        ],
+        onError: { target: 'closing', actions: 'noteFault' },
+      },
+    },
+    held: {
+      invoke: {
+        id: 'settle',
+        src: 'settle',
+        onDone: [
+          { guard: ({ event }) => event.output.verdict !== 'route', target: 'closing', actions: assign(({ event }) => refusal(event.output)) },
+          { target: 'replacing', actions: assign(({ event }) => ({ replaces: older(event.output) })) },
+        ],
+        onError: { target: 'closing', actions: 'noteFault' },
+      },
+    },
+    replacing: {
+      always: { guard: ({ context }) => context.replaces === undefined, target: 'routed' },
+      invoke: {
+        id: 'replace',
+        src: 'replace',
+        input: ({ context }) => ({ replaces: context.replaces ?? '' }),
+        onDone: 'routed',
+        onError: { target: 'closing', actions: 'noteFault' },
+      },
+    },
+    routed: {
+      entry: 'route',
+      exit: 'unroute',
+      invoke: [
+        { id: 'send', src: 'send', onDone: 'closing', onError: { target: 'closing', actions: 'noteFault' } },
+        { id: 'receive', src: 'receive', onDone: 'closing', onError: { target: 'closing', actions: 'noteFault' } },
+      ],
+    },
+    closing: {
+      on: { 'link.close': {} },
+      invoke: {
+        id: 'close',
+        src: 'close',
+        input: ({ context }) => ({ reason: context.reason ?? 'internal', error: context.error, flush: context.flush }),
+        onDone: 'ended',
+        onError: 'ended',
+      },
+    },
+    ended: { type: 'final' },
+  },
+});
+
+function refusal(outcome: Outcome): Partial<LinkContext> {
+  return outcome.verdict === 'refuse' ? { reason: outcome.reason, error: outcome.error } : { reason: 'internal' };
+}
+
+function older(outcome: Outcome): string | undefined {
+  return outcome.verdict === 'route' ? outcome.replaces : undefined;
+}
