@@ -1,0 +1,295 @@
+/** A channel as its reactor sees it: a mailbox to read, peers to send to. */
+import { decodeMessage, encodeMessage, type MessageType } from '../proto/codec.ts';
+import { TroupeError } from '../proto/errors.ts';
+import type { NodeId } from '../proto/identity.ts';
+import type { MailboxOptions } from '../proto/options.ts';
+import { withDeadline, type Clock, type TimerHandle } from '../transports/clock.ts';
+import type { ChannelDescriptor } from '../transports/transport.ts';
+import type { Counters } from './metrics.ts';
+import type { Entry, PutResult, Queue } from './queue.ts';
+import { fifoQueue } from './queues/fifo.ts';
+
+/** A message with its sender. */
+export type Envelope<M> = Readonly<{ from: NodeId; message: M }>;
+
+/** How a peer behaved, as a reactor names it; the effect is policy (design: reputation). */
+export type Behaviour = 'useful' | 'unhelpful' | 'stalled' | 'malformed' | 'flooding' | 'protocolViolation' | 'fatal';
+
+/** What to do with a message that finds no room: wait for it, drop the new one, or drop the oldest. */
+export type DropPolicy = 'wait' | 'newest' | 'oldest';
+
+/** What opens a channel. */
+export type ChannelOptions<M> = Readonly<{
+  /** 0 to 255; listed in NodeInfo. */
+  id: number;
+  /** For logs and the actor tree; `0x77` style if left out. */
+  name?: string;
+  type: MessageType<M>;
+  /** Weight in the packet scheduler, 1 or more. */
+  priority: number;
+  /** Largest encoded message in bytes, both ways. */
+  maxMessageBytes: number;
+  queue?: 'fifo';
+  /** What happens to a message for a peer whose queue is full; `wait` by default. */
+  drop?: DropPolicy;
+}>;
+
+/** An open channel (ADR 062, Channel). */
+export interface Channel<M> extends AsyncIterable<Envelope<M>>, AsyncDisposable {
+  readonly id: number;
+  readonly name: string;
+  /**
+   * Sends to one peer. Waits while the peer's queue is full; false when policy drops it, the peer is down or does not list the channel.
+   * @throws TroupeError `ERR_CHANNEL_CLOSED`, `ERR_SEND_TOO_LARGE`, `ERR_SEND_INVALID`, or the signal's reason.
+   */
+  send(envelope: { to: NodeId; message: M }, options?: { signal?: AbortSignal }): Promise<boolean>;
+  /** Sends to every peer that lists the channel, encoded once, and never waits for the slowest; resolves with the number of peers whose queue took it. */
+  broadcast(message: M): Promise<number>;
+  /** Sends and waits for the next message of that peer on this channel that `match` accepts; that message does not reach the reader. One in flight a peer unless `match` is given. */
+  request(request: { to: NodeId; message: M; timeoutMs: number; signal?: AbortSignal; match?: (message: M) => boolean }): Promise<M>;
+  /** Tells the peer manager how a peer behaved. */
+  report(report: { from: NodeId; behaviour: Behaviour; reason: string }): void;
+  /** Withdraws the channel: readers end, senders fail. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** An encoded message on its way out; a broadcast puts the same one in many queues. */
+export type Outgoing = Readonly<{ channelId: number; bytes: Uint8Array }>;
+
+/** What a channel needs of the router. */
+export type ChannelDeps = Readonly<{
+  clock: Clock;
+  mailbox: MailboxOptions;
+  counters: Counters;
+  /** One peer's queue takes the message, waits or drops. */
+  route(to: NodeId, message: Outgoing, policy: DropPolicy, signal?: AbortSignal): PutResult | Promise<PutResult>;
+  /** Every peer that lists the channel, without waiting. */
+  routeAll(message: Outgoing): number;
+  report(from: NodeId, behaviour: Behaviour, reason: string): void;
+  /** Takes the channel out of the router. */
+  withdraw(channel: { readonly id: number }): void;
+}>;
+
+type PendingRequest<M> = {
+  from: NodeId;
+  match: ((message: M) => boolean) | undefined;
+  resolve: (message: M) => void;
+  reject: (error: Error) => void;
+};
+
+/** The router's channel: encodes on the way out, keeps the mailbox on the way in. */
+export class RoutedChannel<M> implements Channel<M> {
+  readonly id: number;
+  readonly name: string;
+  readonly descriptor: ChannelDescriptor;
+  readonly #type: MessageType<M>;
+  readonly #drop: DropPolicy;
+  readonly #deps: ChannelDeps;
+  readonly #mailbox: Queue<Envelope<M>>;
+  readonly #requests = new Set<PendingRequest<M>>();
+  #wake: (() => void) | undefined;
+  #reading = false;
+  #closed = false;
+  #finish: () => void = () => undefined;
+  /** Resolves when the channel is closed. */
+  readonly over = new Promise<void>((resolve) => (this.#finish = resolve));
+  /** When the reader last took something, or the mailbox last had room. */
+  #movedAt: number;
+  #stall: AbortController | undefined;
+
+  constructor(options: ChannelOptions<M>, deps: ChannelDeps) {
+    this.id = options.id;
+    this.name = options.name ?? `0x${options.id.toString(16).padStart(2, '0')}`;
+    this.descriptor = Object.freeze({ id: options.id, priority: options.priority, maxMessageBytes: options.maxMessageBytes });
+    this.#type = options.type;
+    this.#drop = options.drop ?? 'wait';
+    this.#deps = deps;
+    this.#movedAt = deps.clock.now();
+    const { maxBytes, maxMessages, peerShare } = deps.mailbox;
+    const share = (whole: number): number => Math.max(1, Math.floor((whole * peerShare) / 100));
+    this.#mailbox = fifoQueue<Envelope<M>>(
+      { maxBytes, maxMessages, laneMaxBytes: share(maxBytes), laneMaxMessages: share(maxMessages) },
+      { onDrop: (_entry, reason) => deps.counters.drop(reason) },
+    );
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Messages waiting for the reader; for status. */
+  get waiting(): number {
+    return this.#mailbox.size;
+  }
+
+  async send({ to, message }: { to: NodeId; message: M }, options?: { signal?: AbortSignal }): Promise<boolean> {
+    const result = await this.#deps.route(to, this.#encode(message), this.#drop, options?.signal);
+    if (result === true) return true;
+    this.#deps.counters.drop(result);
+    return false;
+  }
+
+  async broadcast(message: M): Promise<number> {
+    return this.#deps.routeAll(this.#encode(message));
+  }
+
+  async request(request: { to: NodeId; message: M; timeoutMs: number; signal?: AbortSignal; match?: (message: M) => boolean }): Promise<M> {
+    const { to, message, timeoutMs, signal, match } = request;
+    if (!match && [...this.#requests].some((other) => other.from === to))
+      throw new TroupeError('ERR_REQUEST_PENDING', `${this.name} ${to}`);
+    return withDeadline(
+      this.#deps.clock,
+      timeoutMs,
+      'ERR_REQUEST_TIMEOUT',
+      signal,
+      (deadline) =>
+        new Promise<M>((resolve, reject) => {
+          const onAbort = (): void => pending.reject(deadline.reason as Error);
+          const settle = (): void => {
+            this.#requests.delete(pending);
+            deadline.removeEventListener('abort', onAbort);
+          };
+          const pending: PendingRequest<M> = {
+            from: to,
+            match,
+            resolve: (answer) => (settle(), resolve(answer)),
+            reject: (error) => (settle(), reject(error)),
+          };
+          this.#requests.add(pending);
+          deadline.addEventListener('abort', onAbort, { once: true });
+          this.send({ to, message }, { signal: deadline }).then(
+            (sent) => sent || pending.reject(new TroupeError('ERR_REQUEST_FAILED', `${this.name} ${to}`)),
+            (error: unknown) => pending.reject(error as Error),
+          );
+        }),
+    );
+  }
+
+  report({ from, behaviour, reason }: { from: NodeId; behaviour: Behaviour; reason: string }): void {
+    this.#deps.report(from, behaviour, reason);
+  }
+
+  close(): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    this.#closed = true;
+    for (const pending of [...this.#requests]) pending.reject(new TroupeError('ERR_CHANNEL_CLOSED', this.name));
+    this.#stall?.abort(new TroupeError('ERR_CHANNEL_CLOSED', this.name));
+    this.#mailbox.close('mailboxClosed');
+    this.#deps.withdraw(this);
+    this.#wake?.();
+    this.#finish();
+    return Promise.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Envelope<M>> {
+    if (this.#reading) throw new TroupeError('ERR_CHANNEL_READ_TWICE', this.name);
+    this.#reading = true;
+    const end = (): Promise<IteratorResult<Envelope<M>>> => {
+      this.#reading = false;
+      return Promise.resolve({ done: true, value: undefined });
+    };
+    return {
+      next: async () => {
+        for (;;) {
+          const entry = this.#mailbox.take();
+          if (entry) {
+            this.#moved();
+            return { done: false, value: entry.item };
+          }
+          if (this.#closed) return end();
+          await new Promise<void>((resolve) => {
+            this.#wake = resolve;
+            this.#mailbox.onAdded(resolve);
+          });
+        }
+      },
+      return: end,
+    };
+  }
+
+  /**
+   * Puts a message from a link in the mailbox, or hands it to the request that waits for it.
+   * Waits while the mailbox is full; once the reader has taken nothing for the stall time, drops instead, until it reads again.
+   */
+  deliver(from: NodeId, lane: number, encoded: Uint8Array, signal: AbortSignal): void | Promise<void> {
+    if (this.#closed) return this.#deps.counters.drop('withdrawn');
+    let message: M;
+    try {
+      message = decodeMessage(this.#type, encoded);
+    } catch {
+      this.#deps.counters.drop('malformed');
+      this.#deps.report(from, 'malformed', `undecodable message on channel ${this.name}`);
+      return;
+    }
+    for (const pending of this.#requests) {
+      if (pending.from === from && (!pending.match || pending.match(message))) return pending.resolve(message);
+    }
+    const entry = { lane, bytes: encoded.length, item: Object.freeze({ from, message }) };
+    if (this.#mailbox.size === 0) this.#moved();
+    if (this.#mailbox.put(entry, 'newest') === true) return;
+    if (this.#stall?.signal.aborted) return this.#deps.counters.drop('mailboxFull');
+    return this.#waitForRoom(entry, signal);
+  }
+
+  /** Messages of one link that the reader has not taken yet. */
+  pendingFrom(lane: number): number {
+    return this.#mailbox.laneSize(lane);
+  }
+
+  /** A peer is gone: its requests fail, and what it left in the mailbox is dropped. */
+  forget(from: NodeId, lane: number): void {
+    for (const pending of [...this.#requests]) {
+      if (pending.from === from) pending.reject(new TroupeError('ERR_REQUEST_FAILED', `${from} went down`));
+    }
+    this.#mailbox.removeLane(lane, 'peerDown');
+  }
+
+  #encode(message: M): Outgoing {
+    if (this.#closed) throw new TroupeError('ERR_CHANNEL_CLOSED', this.name);
+    const bytes = encodeMessage(this.#type, message);
+    if (bytes.length > this.descriptor.maxMessageBytes) {
+      throw new TroupeError(
+        'ERR_SEND_TOO_LARGE',
+        `${bytes.length} bytes on channel ${this.name}, which takes ${this.descriptor.maxMessageBytes}`,
+      );
+    }
+    return { channelId: this.id, bytes };
+  }
+
+  #moved(): void {
+    this.#movedAt = this.#deps.clock.now();
+    if (this.#stall?.signal.aborted) this.#stall = undefined;
+  }
+
+  async #waitForRoom(entry: Entry<Envelope<M>>, signal: AbortSignal): Promise<void> {
+    const stall = (this.#stall ??= new AbortController());
+    const { clock, mailbox, counters } = this.#deps;
+    let timer: TimerHandle;
+    const watch = (): void => {
+      const left = this.#movedAt + mailbox.stallMs - clock.now();
+      if (left <= 0) stall.abort(new TroupeError('ERR_INTERNAL', `channel ${this.name} is not read`));
+      else timer = clock.setTimeout(watch, left);
+    };
+    watch();
+    const both = new AbortController();
+    const stop = (): void => both.abort(signal.aborted ? signal.reason : stall.signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+    stall.signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted || stall.signal.aborted) stop();
+    try {
+      const result = await this.#mailbox.put(entry, 'wait', both.signal);
+      if (result !== true) counters.drop(result);
+    } catch (error) {
+      counters.drop(stall.signal.aborted && !signal.aborted ? 'mailboxFull' : 'linkClosed');
+      if (signal.aborted) throw error;
+    } finally {
+      clock.clearTimeout(timer);
+      signal.removeEventListener('abort', stop);
+      stall.signal.removeEventListener('abort', stop);
+    }
+  }
+}

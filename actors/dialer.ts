@@ -1,0 +1,52 @@
+/** The dialer: dials what the peer manager hands out, a bounded number at a time. */
+import { fromPromise } from 'xstate';
+import type { Logger } from 'pino';
+import { formatNodeAddress, type NodeAddress } from '../proto/address.ts';
+import { asTroupeError } from '../proto/errors.ts';
+import type { DialerOptions } from '../proto/options.ts';
+import { withDeadline, type Clock } from '../transports/clock.ts';
+import { dialEndpoints, type Resolve } from '../transports/resolve.ts';
+import type { Connection, Transport } from '../transports/transport.ts';
+import type { PeerManager } from './peer-manager.ts';
+
+export type DialerDeps = Readonly<{
+  clock: Clock;
+  log: Logger;
+  options: DialerOptions;
+  manager: PeerManager;
+  resolve: Resolve;
+  transportOf(protocol: string): Transport | undefined;
+  /** Takes over the connection; resolves once its handshake has been answered to the manager, whichever way. */
+  shakeHands(connection: Connection, address: NodeAddress): Promise<void>;
+}>;
+
+/** Head start of one endpoint over the next, in milliseconds (RFC 8305). */
+const headStartMs = 250;
+
+/** Runs until it is stopped (ADR 062, Router: dialing peers). An address is taken only when a dial may begin, and every one taken is answered. */
+export const dialerLogic = (deps: DialerDeps) =>
+  fromPromise<void>(async ({ signal }) => {
+    const dialing = new Set<Promise<void>>();
+    while (!signal.aborted) {
+      if (dialing.size >= deps.options.maxDialing) await Promise.race(dialing);
+      const address = await deps.manager.dialNext(signal);
+      const attempt = dial(deps, address, signal).finally(() => dialing.delete(attempt));
+      dialing.add(attempt);
+    }
+  });
+
+async function dial(deps: DialerDeps, address: NodeAddress, signal: AbortSignal): Promise<void> {
+  let connection: Connection;
+  try {
+    const endpoints = await deps.resolve(address, signal);
+    connection = await withDeadline(deps.clock, deps.options.timeoutMs, 'ERR_DIAL_TIMEOUT', signal, (deadline) =>
+      dialEndpoints({ endpoints, transportOf: deps.transportOf, clock: deps.clock, delayMs: headStartMs, signal: deadline }),
+    );
+  } catch (error) {
+    const failure = asTroupeError(error, 'ERR_DIAL_FAILED');
+    deps.log.debug({ address: formatNodeAddress(address), code: failure.code, error: failure.message }, 'dial failed');
+    deps.manager.dialFailed(address, failure);
+    return;
+  }
+  await deps.shakeHands(connection, address);
+}
