@@ -54,15 +54,24 @@ export const linkOptions = v.strictObject({
   maxSendPayloadBytes: bytes(1_024, 'Payload of a packet we send; Go peers of 0.34 and CometBFT take no more than 1,024.', 1_400),
   maxReceivePacketBytes: bytes(1_410, 'Largest packet body we accept.', 65_536),
   sendRate: bytes(5_120_000, 'Bytes a second we send to one peer.'),
-  receiveRate: bytes(5_120_000, 'Cost units a second one peer may make us read, with a burst of one second: a packet costs its bytes but at least 256, a completed message 1,024 more.'),
+  receiveRate: bytes(
+    5_120_000,
+    'Cost units a second one peer may make us read, with a burst of one second: a packet costs its bytes but at least 256, a completed message 1,024 more.',
+  ),
   pingIntervalMs: millis(60_000, 'Time between our pings.'),
-  pongTimeoutMs: millis(45_000, 'A ping unanswered for this long counts against the peer, which is dropped when it was silent for silenceMs too.'),
+  pongTimeoutMs: millis(
+    45_000,
+    'A ping unanswered for this long counts against the peer, which is dropped when it was silent for silenceMs too.',
+  ),
   silenceMs: millis(90_000, 'A peer that sent nothing at all for this long is dropped.'),
   stallMs: millis(10_000, 'A peer that takes none of our bytes for this long is dropped.'),
   maxSocketBytes: bytes(1_048_576, 'Sealed bytes waiting in one socket before we wait for it to drain.', 16_777_216),
   partialIdleMs: millis(30_000, 'A partial message without a new byte for this long ends the connection.'),
   partialTotalMs: millis(60_000, 'A partial message older than this that came in slower than 1 KiB a second ends the connection.'),
-  maxReassemblyBytes: bytes(134_217_728, 'Partial messages of all peers together; beyond it the oldest partial message ends its connection.'),
+  maxReassemblyBytes: bytes(
+    134_217_728,
+    'Partial messages of all peers together; beyond it the oldest partial message ends its connection.',
+  ),
 });
 /** Messages waiting for one peer. */
 export const peerQueueOptions = v.strictObject({
@@ -75,12 +84,19 @@ export const mailboxOptions = v.strictObject({
   maxBytes: bytes(8_388_608, 'Encoded bytes waiting in one channel.'),
   maxMessages: count(1_024, 'Messages waiting in one channel.'),
   peerShare: count(25, 'Percent of a mailbox that one peer may fill.', 1, 100),
-  stallMs: millis(15_000, 'A channel whose reactor takes nothing for this long while full drops what arrives until the reactor reads again.'),
+  stallMs: millis(
+    15_000,
+    'A channel whose reactor takes nothing for this long while full drops what arrives until the reactor reads again.',
+  ),
 });
 /** Peer exchange. */
 export const pexOptions = v.strictObject({
   enabled: flag(true, 'Ask peers for addresses and answer them.'),
-  dialect: choice(['ip', 'url'], 'ip', 'Dialect of our requests: ip for Tendermint 0.34, 0.35 and CometBFT, url for 0.36 and Sei. Answers use the dialect asked.'),
+  dialect: choice(
+    ['ip', 'url'],
+    'ip',
+    'Dialect of our requests: ip for Tendermint 0.34, 0.35 and CometBFT, url for 0.36 and Sei. Answers use the dialect asked.',
+  ),
   askIntervalMs: millis(30_000, 'Time between two requests to one peer; CometBFT bans below 10 seconds.', day),
   tickMs: millis(1_000, 'Time between looks at whom to ask.'),
   answerDeadlineMs: millis(15_000, 'A request unanswered for this long counts as unhelpful.'),
@@ -88,7 +104,10 @@ export const pexOptions = v.strictObject({
   maxReceived: count(250, 'Addresses in an answer we read.', 1, 250),
   answerIntervalMs: millis(200, 'Requests of one peer closer than this are misbehaviour.'),
   sampleMs: millis(5_000, 'Requests of one peer closer than this are answered from the last sample.'),
-  intakePerSecond: v.pipe(v.optional(v.pipe(v.number(), v.minValue(0.001), v.maxValue(1_000)), 0.1), v.description('Addresses a second taken from one peer beyond the 100 tokens of each request we sent.')),
+  intakePerSecond: v.pipe(
+    v.optional(v.pipe(v.number(), v.minValue(0.001), v.maxValue(1_000)), 0.1),
+    v.description('Addresses a second taken from one peer beyond the 100 tokens of each request we sent.'),
+  ),
 });
 /** The peer store. */
 export const storeOptions = v.strictObject({
@@ -106,6 +125,11 @@ export const supervisionOptions = v.strictObject({
   minBackoffMs: millis(250, 'Wait before the first restart; doubles while failures follow each other.'),
   maxBackoffMs: millis(30_000, 'Longest wait before a restart.'),
 });
+/** The echo reactor that the command line runs. */
+export const echoOptions = v.strictObject({
+  ask: flag(false, 'Ask every peer on the echo channel, and print how long the answers took; for test networks. Read by troupe start.'),
+  everyMs: millis(1_000, 'Time between two questions.', day),
+});
 /** Ending in time. */
 export const stopOptions = v.strictObject({
   flushMs: millis(2_000, 'Time to flush channels when the node stops.', 60_000),
@@ -116,7 +140,10 @@ export const stopOptions = v.strictObject({
 export const nodeOptions = v.strictObject({
   network: text('troupe', 'Chain id, compared byte for byte.'),
   moniker: text('troupe', 'Name shown to peers: printable ASCII.'),
-  listen: v.pipe(v.optional(v.array(v.string()), ['mconn://0.0.0.0:26656']), v.description('Endpoints to listen on; port 0 takes any free port.')),
+  listen: v.pipe(
+    v.optional(v.array(v.string()), ['mconn://0.0.0.0:26656']),
+    v.description('Endpoints to listen on; port 0 takes any free port.'),
+  ),
   externalAddress: text('', 'host:port under which others reach us, advertised in NodeInfo; empty advertises the listen address.'),
   persistentPeers: texts('Addresses (mconn://id@host:port) of peers kept connected.'),
   bootstrapPeers: texts('Addresses of peers known at the start.'),
@@ -138,6 +165,7 @@ export const nodeOptions = v.strictObject({
   pex: group(pexOptions.entries),
   store: group(storeOptions.entries),
   supervision: group(supervisionOptions.entries),
+  echo: group(echoOptions.entries),
   stop: group(stopOptions.entries),
 });
 
