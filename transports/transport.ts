@@ -65,6 +65,8 @@ export interface Connection {
   /** The next message, at once if one is waiting. The bytes belong to the caller. One caller at a time. While nobody asks, the remote is slowed down. */
   receiveMessage(signal: AbortSignal): Message | Promise<Message>;
   status(): ConnectionStatus;
+  /** Where the transport can: sends a ping and resolves with its round trip in milliseconds. Rejects with the error that ended the connection, or the signal's reason. */
+  ping?(signal: AbortSignal): Promise<number>;
   /** Ends the connection. With `flush`, what was handed over is written first, until the signal aborts. Idempotent; never rejects. */
   close(options?: { flush?: boolean; signal?: AbortSignal; reason?: Error }): Promise<void>;
 }

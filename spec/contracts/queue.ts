@@ -132,7 +132,12 @@ export function queueContract(name: string, make: MakeQueue): void {
 
     test('any run of puts and takes accounts for every byte and keeps every lane in order', async () => {
       const step = fc.oneof(
-        fc.record({ kind: fc.constant('put' as const), lane: fc.integer({ min: 0, max: 3 }), bytes: fc.integer({ min: 0, max: 60 }), policy: fc.constantFrom('wait' as const, 'newest' as const, 'oldest' as const) }),
+        fc.record({
+          kind: fc.constant('put' as const),
+          lane: fc.integer({ min: 0, max: 3 }),
+          bytes: fc.integer({ min: 0, max: 60 }),
+          policy: fc.constantFrom('wait' as const, 'newest' as const, 'oldest' as const),
+        }),
         fc.record({ kind: fc.constant('take' as const), lane: fc.integer({ min: 0, max: 3 }) }),
         fc.record({ kind: fc.constant('remove' as const), lane: fc.integer({ min: 0, max: 3 }) }),
       );
@@ -148,7 +153,9 @@ export function queueContract(name: string, make: MakeQueue): void {
             if (each.kind === 'put') {
               const one = entry(serial++, each.bytes, each.lane);
               put += one.bytes;
-              refused.push(Promise.resolve(queue.put(one, each.policy)).then((result) => void (result !== true && (refusedBytes += one.bytes))));
+              refused.push(
+                Promise.resolve(queue.put(one, each.policy)).then((result) => void (result !== true && (refusedBytes += one.bytes))),
+              );
             } else if (each.kind === 'take') {
               const one = queue.take((lane) => lane === each.lane);
               if (one) out.push(one);

@@ -1,0 +1,195 @@
+/** The `mconn` transport: encrypted TCP as Tendermint and CometBFT nodes speak it. It listens, admits, dials; a connection's life is in `connection.ts`. */
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import ipaddr from 'ipaddr.js';
+import { defaultPort, normalizeIp } from '../../proto/address.ts';
+import { formatEndpoint, validateEndpoint, type Endpoint } from '../../proto/endpoint.ts';
+import { TroupeError } from '../../proto/errors.ts';
+import type { HandshakeOptions, LinkOptions } from '../../proto/options.ts';
+import type { Clock } from '../clock.ts';
+import type { Connection, Transport } from '../transport.ts';
+import { waitFor, type Waiter } from '../waiter.ts';
+import { Admission } from './admission.ts';
+import type { Aead } from './aead.ts';
+import { MconnConnection } from './connection.ts';
+import { ReassemblyBudget } from './reassembly.ts';
+
+/** Sockets that the kernel completes while we are busy; beyond it newcomers are told by the kernel. */
+const backlog = 511;
+/** A peer whose host vanished is noticed by TCP too. */
+const keepAliveMs = 30_000;
+
+/** What the transport is made of. */
+export type MconnTransportOptions = Readonly<{
+  clock: Clock;
+  link: LinkOptions;
+  handshake: HandshakeOptions;
+  aead: Aead;
+  /** Applies to loopback the limits that spare it. */
+  loopbackIsPublic?: boolean;
+  /** Where the nonce counters of both directions start, for tests of their end; both ends must agree. */
+  nonceStart?: bigint;
+}>;
+
+/** A transport over encrypted TCP (ADR 062, MConn transport) for endpoints like `mconn://1.2.3.4:26656`; `tcp` means the same. */
+export function mconnTransport(options: MconnTransportOptions): Transport {
+  return new MconnTransport(options);
+}
+
+class MconnTransport implements Transport {
+  readonly protocols = ['mconn', 'tcp'] as const;
+  readonly #options: MconnTransportOptions;
+  readonly #admission: Admission;
+  readonly #budget: ReassemblyBudget;
+  /** Shaken hands with by nobody yet; as many as handshakes may be pending. */
+  readonly #arrived = new Set<MconnConnection>();
+  readonly #acceptors: Waiter<MconnConnection | undefined>[] = [];
+  #state: 'new' | 'starting' | 'listening' | 'closed' = 'new';
+  #server: Server | undefined;
+  #endpoint: Endpoint | undefined;
+  #acceptErrors = 0;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: MconnTransportOptions) {
+    const { clock, handshake, link, loopbackIsPublic = false } = options;
+    this.#options = options;
+    this.#admission = new Admission(handshake, clock, loopbackIsPublic);
+    this.#budget = new ReassemblyBudget(link.maxReassemblyBytes);
+  }
+
+  endpoints(): readonly Endpoint[] {
+    return this.#endpoint === undefined ? [] : [this.#endpoint];
+  }
+
+  async listen(endpoint: Endpoint, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    const { ip, port } = usable(endpoint);
+    if (this.#state === 'closed') throw new TroupeError('ERR_TRANSPORT_CLOSED');
+    if (this.#state !== 'new') throw new TroupeError('ERR_LISTEN_UNAVAILABLE', 'it listens already');
+    this.#state = 'starting';
+    const server = createServer({ pauseOnConnect: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs });
+    this.#server = server;
+    server.on('connection', (socket) => this.#arrive(socket));
+    try {
+      await waitFor<void>(signal, (waiter) => {
+        server.on('error', (cause) => {
+          this.#acceptErrors++; // descriptors run out, an interface vanishes: the next accept may succeed
+          waiter.fail(new TroupeError('ERR_LISTEN_UNAVAILABLE', `${formatEndpoint(endpoint)}: ${cause.message}`, { cause }));
+        });
+        server.on('close', () => waiter.fail(new TroupeError('ERR_TRANSPORT_CLOSED')));
+        server.listen({ host: ip, port, backlog }, () => waiter.settle());
+      });
+    } catch (error) {
+      server.close();
+      this.#server = undefined;
+      if (!this.#closing) this.#state = 'new';
+      throw error;
+    }
+    this.#state = 'listening';
+    this.#acceptErrors = 0;
+    this.#endpoint = { protocol: 'mconn', ip, port: (server.address() as AddressInfo).port, path: '' };
+  }
+
+  async accept(signal: AbortSignal): Promise<Connection | undefined> {
+    if (this.#state === 'closed') return undefined;
+    if (this.#state !== 'listening') throw new TroupeError('ERR_LISTEN_UNAVAILABLE', 'it does not listen yet');
+    signal.throwIfAborted();
+    for (const connection of this.#arrived) {
+      this.#arrived.delete(connection);
+      return connection;
+    }
+    return waitFor(signal, (waiter) => this.#acceptors.push(waiter));
+  }
+
+  async dial(endpoint: Endpoint, signal: AbortSignal): Promise<Connection> {
+    signal.throwIfAborted();
+    const { ip, port } = usable(endpoint);
+    if (ip === '255.255.255.255' || ipaddr.parse(ip).range() === 'multicast')
+      throw new TroupeError('ERR_ENDPOINT_INVALID', 'not the address of one host');
+    const socket = connect({
+      host: ip,
+      port: port === 0 ? defaultPort : port,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: keepAliveMs,
+    });
+    socket.on('error', () => undefined);
+    try {
+      await waitFor<void>(signal, (waiter) => {
+        socket.once('connect', () => waiter.settle());
+        socket.once('error', (cause) =>
+          waiter.fail(new TroupeError('ERR_DIAL_FAILED', `${formatEndpoint(endpoint)}: ${cause.message}`, { cause })),
+        );
+      });
+      return this.#connection(socket, 'outbound');
+    } catch (error) {
+      socket.destroy();
+      throw error;
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  status(): Readonly<Record<string, string | number>> {
+    const rejected = [...this.#admission.rejected].map(([reason, count]) => [`rejected.${reason}`, count] as const);
+    return {
+      aead: this.#options.aead.name,
+      pendingHandshakes: this.#admission.pending,
+      reassemblyBytes: this.#budget.bytes,
+      acceptErrors: this.#acceptErrors,
+      ...Object.fromEntries(rejected),
+    };
+  }
+
+  async #close(): Promise<void> {
+    this.#state = 'closed';
+    this.#endpoint = undefined;
+    // The callback of `close` waits for connections, which live on; the listening descriptor itself is closed within one turn of the event loop.
+    this.#server?.close();
+    for (const acceptor of this.#acceptors.splice(0)) acceptor.settle(undefined);
+    const reason = new TroupeError('ERR_TRANSPORT_CLOSED');
+    await Promise.all([...this.#arrived].map((connection) => connection.close({ reason })));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  #arrive(socket: Socket): void {
+    socket.on('error', () => undefined);
+    const release = this.#state === 'listening' ? this.#admission.admit(normalizeIp(socket.remoteAddress ?? '')) : undefined;
+    if (release === undefined) return void socket.destroy();
+    const connection = this.#connection(socket, 'inbound', release);
+    for (let acceptor = this.#acceptors.shift(); acceptor; acceptor = this.#acceptors.shift()) {
+      if (acceptor.waiting) return acceptor.settle(connection);
+    }
+    this.#arrived.add(connection);
+    void connection.ended.then(() => this.#arrived.delete(connection));
+  }
+
+  #connection(socket: Socket, direction: Connection['direction'], settled?: () => void): MconnConnection {
+    const { aead, clock, handshake, link, nonceStart } = this.#options;
+    return new MconnConnection({
+      ...{ aead, budget: this.#budget, clock, direction, handshake, link, socket },
+      localEndpoint: endpointOf(socket.localAddress, socket.localPort),
+      remoteEndpoint: endpointOf(socket.remoteAddress, socket.remotePort),
+      ...(nonceStart === undefined ? {} : { nonceStart }),
+      ...(settled === undefined ? {} : { settled }),
+    });
+  }
+}
+
+const endpointOf = (ip: string | undefined, port: number | undefined): Endpoint => ({
+  protocol: 'mconn',
+  ip: normalizeIp(ip ?? ''),
+  port: port ?? 0,
+  path: '',
+});
+
+/** An endpoint that TCP can reach, its IP in canonical form. @throws TroupeError `ERR_ENDPOINT_INVALID`. */
+function usable(endpoint: Endpoint): Endpoint {
+  const valid = validateEndpoint(endpoint);
+  if (valid.protocol !== 'mconn' && valid.protocol !== 'tcp') throw new TroupeError('ERR_ENDPOINT_INVALID', `protocol ${valid.protocol}`);
+  if (valid.ip === '') throw new TroupeError('ERR_ENDPOINT_INVALID', 'it needs an IP');
+  if (valid.path !== '') throw new TroupeError('ERR_ENDPOINT_INVALID', 'it has no path');
+  return valid;
+}
