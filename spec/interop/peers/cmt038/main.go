@@ -1,0 +1,10 @@
+// The peer program of CometBFT 0.38: a Switch with a test reactor, and PEX if asked for.
+package main
+
+import (
+	"os"
+
+	"troupe.test/peers/common"
+)
+
+func main() { os.Exit(common.Main(line{})) }

@@ -1,0 +1,3 @@
+module troupe.test/peers/full
+
+go 1.25.0

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/tendermint/tendermint/p2p"
+
+	"troupe.test/peers/common"
+)
+
+// reactor reports what it receives and leaves all behaviour to the host's inbox.
+type reactor struct {
+	p2p.BaseReactor
+	node     *node
+	channels []common.Channel
+}
+
+func newReactor(n *node, channels []common.Channel) *reactor {
+	r := &reactor{node: n, channels: channels}
+	r.BaseReactor = *p2p.NewBaseReactor("TEST", r)
+	return r
+}
+
+func (r *reactor) GetChannels() []*p2p.ChannelDescriptor {
+	var descriptors []*p2p.ChannelDescriptor
+	for _, channel := range r.channels {
+		descriptors = append(descriptors, &p2p.ChannelDescriptor{
+			ID:                  channel.ID,
+			Priority:            channel.Priority,
+			SendQueueCapacity:   r.node.options.Queue,
+			RecvMessageCapacity: r.node.options.Capacity,
+			MessageType:         &common.Message{},
+		})
+	}
+	return descriptors
+}
+
+func (r *reactor) AddPeer(peer p2p.Peer) { r.node.host.PeerUp(describe(peer)) }
+
+func (r *reactor) RemovePeer(peer p2p.Peer, reason interface{}) {
+	r.node.host.PeerDown(string(peer.ID()), reason)
+}
+
+func (r *reactor) ReceiveEnvelope(e p2p.Envelope) {
+	r.node.host.Inbox.Receive(string(e.Src.ID()), e.ChannelID, e.Message.(*common.Message).Bytes)
+}
+
+func describe(peer p2p.Peer) common.PeerInfo {
+	info := common.PeerInfo{
+		ID:         string(peer.ID()),
+		Direction:  common.Direction(peer.IsOutbound()),
+		Address:    peer.SocketAddr().String(),
+		Connection: peer.Status(),
+	}
+	if remote, ok := peer.NodeInfo().(p2p.DefaultNodeInfo); ok {
+		info.Moniker, info.Version, info.Network, info.ListenAddr = remote.Moniker, remote.Version, remote.Network, remote.ListenAddr
+		info.Channels = fmt.Sprintf("%x", []byte(remote.Channels))
+		info.P2P, info.Block, info.App = remote.ProtocolVersion.P2P, remote.ProtocolVersion.Block, remote.ProtocolVersion.App
+	}
+	return info
+}
+
+func (n *node) peer(id string) (p2p.Peer, error) {
+	peer := n.sw.Peers().Get(p2p.ID(id))
+	if peer == nil {
+		return nil, fmt.Errorf("no peer %s", id)
+	}
+	return peer, nil
+}
+
+func (n *node) Peers() []common.PeerInfo {
+	peers := []common.PeerInfo{}
+	for _, peer := range n.sw.Peers().List() {
+		peers = append(peers, describe(peer))
+	}
+	return peers
+}
+
+func (n *node) Send(to string, channel byte, message []byte) (bool, error) {
+	peer, err := n.peer(to)
+	if err != nil {
+		return false, err
+	}
+	return peer.Send(channel, message), nil
+}
+
+func (n *node) TrySend(to string, channel byte, message []byte) (bool, error) {
+	peer, err := n.peer(to)
+	if err != nil {
+		return false, err
+	}
+	return peer.TrySend(channel, message), nil
+}
+
+func (n *node) Broadcast(channel byte, message []byte) error {
+	n.sw.Broadcast(channel, message)
+	return nil
+}
