@@ -44,7 +44,7 @@ async function shakeHands(): Promise<void> {
 /** A stranger who says nothing, or nonsense. */
 async function misbehave(bytes: Uint8Array): Promise<void> {
   const socket = connect({ host: target.host, port: target.port });
-  socket.on('error', () => undefined);
+  socket.on('error', () => undefined).resume();
   await once(socket, 'connect');
   if (bytes.length > 0) {
     socket.write(bytes);

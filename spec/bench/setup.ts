@@ -30,7 +30,7 @@ export function benchNode(aead: Backend, options: CreateNodeOptions = {}): Promi
     aead,
     link: { sendRate: unlimited, receiveRate: unlimited },
     mailbox: { peerShare: 100 },
-    slots: { inbound: 10_000 },
+    slots: { inbound: 1_000 },
     ...options,
   });
 }
