@@ -21,7 +21,7 @@ import { monitorLogic, monitorServer, type MonitorServer } from './monitor/serve
 import { monitorToken } from './monitor/token.ts';
 import { loadOrMakeNodeKey } from './node-key.ts';
 import { createPeerManager, type RunnablePeerManager } from './peer-manager.ts';
-import type { PeerStore } from './peer-store.ts';
+import { storeLogic, type PeerStore } from './peer-store.ts';
 import type { Reactor } from './reactor.ts';
 import { reactorSupervision } from './reactors.ts';
 import { Router } from './router.ts';
@@ -89,7 +89,8 @@ export class Parts {
     this.startedAt = clock.now();
     this.log = (log ?? nodeLog({ level: options.logLevel, clock })).child({ node: key.id.slice(0, 8) });
     this.transports = given.transports ?? [defaultTransport(options, environment)];
-    this.#reactors = given.reactors ?? [];
+    // Without peer exchange its channel is not even listed.
+    this.#reactors = (given.reactors ?? []).filter(({ name }) => options.pex.enabled || name !== 'pex');
     this.#listen = listenEndpoints(given, options, this.transports, key);
     this.token = monitorToken(home);
     this.store =
@@ -114,7 +115,7 @@ export class Parts {
     this.router = new Router({
       clock,
       random,
-      log: this.log.child({ actor: 'router' }),
+      log: this.log,
       key,
       options,
       counters: this.counters,
@@ -148,6 +149,7 @@ export class Parts {
   /** Starts listening on every endpoint. @throws TroupeError `ERR_LISTEN_UNAVAILABLE`, `ERR_ENDPOINT_INVALID`, `ERR_TRANSPORT_UNKNOWN`. */
   async listen(signal: AbortSignal): Promise<void> {
     this.loopDelay.start();
+    this.store.open();
     for (const endpoint of this.#listen) {
       const transport = this.transports.find(({ protocols }) => protocols.includes(endpoint.protocol));
       if (!transport) throw new TroupeError('ERR_TRANSPORT_UNKNOWN', endpoint.protocol);
@@ -168,7 +170,7 @@ export class Parts {
     const { clock, random } = this.environment;
     const { options, counters } = this;
     const children: ChildSpec[] = [
-      { key: 'store', logic: this.store.logic, restart: 'permanent', drain: () => this.store.close() },
+      { key: 'store', logic: storeLogic({ store: this.store }), restart: 'permanent', drain: () => this.store.close() },
       { key: 'peerManager', logic: this.manager.logic, restart: 'permanent', drain: () => this.store.flush() },
       this.router.spec(),
       {
@@ -201,6 +203,7 @@ export class Parts {
         peers: manager.peers,
         manager,
         link: (id) => router.link(id),
+        protocols: this.transports.flatMap(({ protocols }) => protocols),
         options,
         clock,
         random,
@@ -294,8 +297,11 @@ export async function assemble(given: CreateNodeOptions): Promise<Parts> {
   if (home !== undefined && (ownStore(given) ?? key)) throw new TroupeError('ERR_OPTION_INVALID', 'give either home, or store and key');
   const options = parseOptions(nodeOptions, { ...rest, ...(monitor !== undefined && { monitor: monitor === false ? 'off' : monitor }) });
   if (home !== undefined) mkdirSync(home, { recursive: true });
-  const nodeKey = key ?? (home === undefined ? generateNodeKey() : (await loadOrMakeNodeKey(join(home, 'node_key.json'))).key);
-  return new Parts(given, nodeKey, options);
+  const path = home === undefined ? undefined : join(home, 'node_key.json');
+  const loaded = path === undefined ? { key: key ?? generateNodeKey(), exposed: false } : await loadOrMakeNodeKey(path);
+  const parts = new Parts(given, loaded.key, options);
+  if (loaded.exposed) parts.log.warn({ path }, 'the node key can be read by others: its mode should be 0600');
+  return parts;
 }
 
 /** The store that was given as an object, not as options. */

@@ -1,4 +1,5 @@
 /** The dialer: dials what the peer manager hands out, a bounded number at a time. */
+import { setMaxListeners } from 'node:events';
 import { fromPromise } from 'xstate';
 import type { Logger } from 'pino';
 import { formatNodeAddress, type NodeAddress } from '../proto/address.ts';
@@ -27,6 +28,8 @@ const headStartMs = 250;
 export const dialerLogic = (deps: DialerDeps) =>
   fromPromise<void>(async ({ signal }) => {
     const dialing = new Set<Promise<void>>();
+    // Every dial in flight listens for the same stop.
+    setMaxListeners(deps.options.maxDialing * 4 + 8, signal);
     while (!signal.aborted) {
       if (dialing.size >= deps.options.maxDialing) await Promise.race(dialing);
       const address = await deps.manager.dialNext(signal);

@@ -10,15 +10,22 @@ function rig() {
   const steps: string[] = [];
   const open: Record<string, Promised<never>> = {};
   const step = (name: string) =>
-    fromPromise<never, unknown>(({ input, signal }) => {
+    fromPromise<Outcome & string, unknown>(({ input, signal }) => {
       steps.push(name);
       signal.addEventListener('abort', () => steps.push(`${name} aborted`));
       if (name === 'close') steps.push(JSON.stringify(input, ['reason', 'flush']));
       return new Promise((resolve, reject) => (open[name] = { resolve, reject }));
-    });
+    }) as never;
   const note = (name: string) => () => void steps.push(name);
   const machine = linkMachine.provide({
-    actors: { handshake: step('handshake'), settle: step('settle'), replace: step('replace'), send: step('send'), receive: step('receive'), close: step('close') },
+    actors: {
+      handshake: step('handshake'),
+      settle: step('settle'),
+      replace: step('replace'),
+      send: step('send'),
+      receive: step('receive'),
+      close: step('close'),
+    },
     actions: { bind: note('bind'), route: note('route'), unroute: note('unroute') },
   });
   const actor = createActor(machine).start();

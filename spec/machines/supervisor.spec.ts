@@ -22,7 +22,15 @@ function rig(overrides: Partial<SupervisorInput> & { specs: readonly Partial<Chi
     );
   const { specs, ...rest } = overrides;
   const children = specs.map((spec): ChildSpec => ({ restart: 'permanent', logic: child(spec.key!), key: spec.key!, ...spec }));
-  const input: SupervisorInput = { name: 'test', strategy: 'one_for_one', intensity, now: () => clock.now(), random: () => 0, children, ...rest };
+  const input: SupervisorInput = {
+    name: 'test',
+    strategy: 'one_for_one',
+    intensity,
+    now: () => clock.now(),
+    random: () => 0,
+    children,
+    ...rest,
+  };
   const actor = createActor(guarded(supervisorMachine), { input, clock: clock as never });
   let error: unknown;
   actor.subscribe({ error: (thrown) => (error = thrown) });
@@ -126,7 +134,11 @@ describe('intensity', () => {
 
   test('with isolation only the crash-looping child is given up', async () => {
     const isolated: string[] = [];
-    const { clock, actor, seen } = rig({ beyond: 'isolate', specs: [{ key: 'a' }, { key: 'b', logic: fails }], onIsolated: (key) => isolated.push(key) });
+    const { clock, actor, seen } = rig({
+      beyond: 'isolate',
+      specs: [{ key: 'a' }, { key: 'b', logic: fails }],
+      onIsolated: (key) => isolated.push(key),
+    });
     await run(clock);
     expect(isolated).toEqual(['b']);
     expect(actor.getSnapshot().status).toBe('active');
@@ -179,7 +191,9 @@ describe('stopping', () => {
   });
 
   test('a child that ends by itself while another drains is not stopped twice, and none is forgotten', async () => {
-    const { actor, clock, crash, seen } = rig({ specs: [{ key: 'a' }, { key: 'b', drain: () => new Promise(() => undefined), drainMs: 500 }] });
+    const { actor, clock, crash, seen } = rig({
+      specs: [{ key: 'a' }, { key: 'b', drain: () => new Promise(() => undefined), drainMs: 500 }],
+    });
     actor.send({ type: 'supervisor.stop' });
     await crash('b');
     clock.advance(500);

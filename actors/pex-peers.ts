@@ -1,0 +1,81 @@
+/** What peer exchange keeps of each peer, and for how long: limits hold across reconnects and across a restart of the reactor. */
+import { initialTransition } from 'xstate';
+import type { NodeAddress } from '../proto/address.ts';
+import type { NodeId } from '../proto/identity.ts';
+import { pexMachine, type PexInput, type PexSnapshot } from '../machines/pex.ts';
+
+/** Peers remembered, up or gone; about 300 bytes each. Beyond it the one gone longest is forgotten. */
+const maxPeers = 1_024;
+
+/** One peer. Times are monotonic milliseconds, undefined for never. */
+export type PexPeer = {
+  readonly id: NodeId;
+  up: boolean;
+  outbound: boolean;
+  /** Empty without one. */
+  remoteIp: string;
+  /** How far we are with asking it. */
+  asking: PexSnapshot;
+  /** Addresses that may still be taken from it, as of `tokensAt`. */
+  tokens: number;
+  tokensAt: number;
+  /** Its last request that was no flooding, and its last answer that nobody asked for. */
+  requestedAt: number | undefined;
+  unaskedAt: number | undefined;
+  /** What it was told last. */
+  sample: readonly NodeAddress[] | undefined;
+  sampledAt: number;
+};
+
+export class PexPeers {
+  readonly #peers = new Map<NodeId, PexPeer>();
+  readonly #resting: PexSnapshot;
+
+  constructor(input: PexInput) {
+    [this.#resting] = initialTransition(pexMachine, input);
+  }
+
+  get(id: NodeId): PexPeer | undefined {
+    return this.#peers.get(id);
+  }
+
+  /** Those that are up. */
+  *present(): Generator<PexPeer, void, void> {
+    for (const peer of this.#peers.values()) if (peer.up) yield peer;
+  }
+
+  /** A peer has come up: what is remembered of it, or a new entry. */
+  arrive(id: NodeId, now: number, facts: Readonly<{ outbound: boolean; remoteIp: string }>): PexPeer {
+    const peer = this.#peers.get(id) ?? this.#make(id, now);
+    return Object.assign(peer, facts, { up: true });
+  }
+
+  /** A peer is gone. It becomes the last to be forgotten. */
+  leave(peer: PexPeer): void {
+    peer.up = false;
+    peer.sample = undefined;
+    this.#peers.delete(peer.id);
+    this.#peers.set(peer.id, peer);
+  }
+
+  /** Nobody is up as far as a new run knows; what was asked before may still be answered. */
+  restart(): void {
+    for (const peer of this.#peers.values()) peer.up = false;
+  }
+
+  #make(id: NodeId, now: number): PexPeer {
+    if (this.#peers.size >= maxPeers) this.#forgetOne();
+    const limits = { tokens: 0, tokensAt: now, requestedAt: undefined, unaskedAt: undefined, sample: undefined, sampledAt: 0 };
+    const peer: PexPeer = { id, up: false, outbound: false, remoteIp: '', asking: this.#resting, ...limits };
+    this.#peers.set(id, peer);
+    return peer;
+  }
+
+  #forgetOne(): void {
+    for (const peer of this.#peers.values()) {
+      if (peer.up) continue;
+      this.#peers.delete(peer.id);
+      return;
+    }
+  }
+}

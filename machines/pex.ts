@@ -1,0 +1,80 @@
+/** Asking one peer for addresses: at most one request under way, with a deadline and a pause. Time comes with each event; nothing here waits. */
+import { assign, setup, type SnapshotFrom } from 'xstate';
+import { TroupeError } from '../proto/errors.ts';
+
+/** Times in monotonic milliseconds. */
+export type PexContext = Readonly<{
+  /** When the last request was made; undefined before the first. */
+  askedAt: number | undefined;
+  askIntervalMs: number;
+  answerDeadlineMs: number;
+}>;
+
+export type PexInput = Readonly<{ askIntervalMs: number; answerDeadlineMs: number }>;
+
+export type PexEvent =
+  /** The peer may be asked now, if it is due. */
+  | Readonly<{ type: 'pex.ask'; now: number }>
+  /** Time has passed. */
+  | Readonly<{ type: 'pex.due'; now: number }>
+  /** Addresses came from the peer. */
+  | Readonly<{ type: 'pex.answered' }>
+  /** The request did not leave, or the peer went down with it. */
+  | Readonly<{ type: 'pex.lost' }>;
+
+/** What the machine asks its actor to do. */
+export type PexEffect = 'sendRequest' | 'takeAddresses' | 'blameSilence' | 'blameUnasked';
+
+function notProvided(name: string): never {
+  throw new TroupeError('ERR_NOT_PROVIDED', name);
+}
+
+/** When this peer can next be asked or, while it is asked, when its answer is overdue. */
+export function dueAt({ askedAt, askIntervalMs, answerDeadlineMs }: PexContext, asked: boolean): number {
+  if (askedAt === undefined) return 0;
+  return askedAt + (asked ? answerDeadlineMs : askIntervalMs);
+}
+
+/** An overdue peer is available again, but its late answer is still welcome: it is slow, and has paid for that. */
+export const pexMachine = setup({
+  types: { context: {} as PexContext, events: {} as PexEvent, input: {} as PexInput },
+  actions: {
+    sendRequest: () => notProvided('sendRequest'),
+    takeAddresses: () => notProvided('takeAddresses'),
+    blameSilence: () => notProvided('blameSilence'),
+    blameUnasked: () => notProvided('blameUnasked'),
+    noteAsked: assign(({ event }) => (event.type === 'pex.ask' ? { askedAt: event.now } : {})),
+  },
+  guards: {
+    isDue: ({ context, event }) => event.type === 'pex.ask' && event.now >= dueAt(context, false),
+    isOverdue: ({ context, event }) => event.type === 'pex.due' && event.now >= dueAt(context, true),
+  },
+}).createMachine({
+  id: 'pex',
+  context: ({ input }) => ({ ...input, askedAt: undefined }),
+  initial: 'available',
+  states: {
+    available: {
+      on: {
+        'pex.ask': { guard: 'isDue', target: 'asked', actions: ['noteAsked', 'sendRequest'] },
+        'pex.answered': { actions: 'blameUnasked' },
+      },
+    },
+    asked: {
+      on: {
+        'pex.answered': { target: 'available', actions: 'takeAddresses' },
+        'pex.due': { guard: 'isOverdue', target: 'overdue', actions: 'blameSilence' },
+        'pex.lost': { target: 'available' },
+      },
+    },
+    overdue: {
+      on: {
+        'pex.ask': { guard: 'isDue', target: 'asked', actions: ['noteAsked', 'sendRequest'] },
+        'pex.answered': { target: 'available', actions: 'takeAddresses' },
+        'pex.lost': { target: 'available' },
+      },
+    },
+  },
+});
+
+export type PexSnapshot = SnapshotFrom<typeof pexMachine>;
