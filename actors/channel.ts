@@ -188,13 +188,17 @@ export class RoutedChannel<M> implements Channel<M> {
   [Symbol.asyncIterator](): AsyncIterator<Envelope<M>> {
     if (this.#reading) throw new TroupeError('ERR_CHANNEL_READ_TWICE', this.name);
     this.#reading = true;
+    let left = false;
     const end = (): Promise<IteratorResult<Envelope<M>>> => {
-      this.#reading = false;
+      if (!left) this.#reading = false;
+      left = true;
+      this.#wake?.();
       return Promise.resolve({ done: true, value: undefined });
     };
     return {
       next: async () => {
         for (;;) {
+          if (left) return end();
           const entry = this.#mailbox.take();
           if (entry) {
             this.#moved();

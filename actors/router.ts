@@ -164,7 +164,7 @@ export class Router {
         { key: 'dialer', logic: dialer, restart: 'permanent' },
         { key: 'evictor', logic: evictor, restart: 'permanent' },
       ],
-      onFault: (key, error) => log.error({ child: key, error: (error as Error).message }, 'child failed'),
+      onFault: (key, error) => log.error({ actor: 'router', child: key, error: (error as Error).message }, 'child failed'),
       onRestart: (key) => counters.restart(key),
       onEnded: (key) => this.#freeSlot(key),
     };
@@ -174,6 +174,7 @@ export class Router {
   #custody() {
     return fromCallback<SupervisorEvent, unknown>(({ sendBack }) => {
       this.#tellSupervisor = sendBack as (event: SupervisorEvent) => void;
+      this.#deps.manager.routerRestarted();
       for (const channel of this.#channels.values()) this.#spawnChannel(channel);
       return () => {
         this.#tellSupervisor = undefined;
@@ -317,7 +318,7 @@ export class Router {
 
   #close(handle: LinkHandle, reason: DisconnectReason): void {
     const link = this.#links.get(handle);
-    this.#deps.log.debug({ link: handle, endpoint: link && formatEndpoint(link.connection.remoteEndpoint), reason }, 'evict');
+    this.#deps.log.debug({ actor: 'evictor', link: handle, endpoint: link && formatEndpoint(link.connection.remoteEndpoint), reason }, 'evict');
     link?.close(reason);
   }
 

@@ -47,9 +47,7 @@ export const linkMachine = setup({
     route: () => notProvided('route'),
     /** Takes the peer's queue out of routing; nothing is sent to it from here on. */
     unroute: () => notProvided('unroute'),
-    note: assign(({ context, event }) =>
-      context.reason ? {} : { reason: event.reason, error: event.error, flush: event.flush ?? false },
-    ),
+    note: assign(({ context, event }) => (context.reason ? {} : { reason: event.reason, error: event.error, flush: event.flush ?? false })),
     noteFault: assign(({ context, event }) => (context.reason ? {} : fail(event))),
   },
 }).createMachine({
@@ -65,7 +63,11 @@ export const linkMachine = setup({
         id: 'handshake',
         src: 'handshake',
         onDone: [
-          { guard: ({ event }) => event.output.verdict === 'refuse', target: 'closing', actions: assign(({ event }) => refusal(event.output)) },
+          {
+            guard: ({ event }) => event.output.verdict === 'refuse',
+            target: 'closing',
+            actions: assign(({ event }) => refusal(event.output)),
+          },
           { guard: ({ event }) => event.output.verdict === 'hold', target: 'held' },
           { target: 'replacing', actions: assign(({ event }) => ({ replaces: older(event.output) })) },
         ],
@@ -77,7 +79,11 @@ export const linkMachine = setup({
         id: 'settle',
         src: 'settle',
         onDone: [
-          { guard: ({ event }) => event.output.verdict !== 'route', target: 'closing', actions: assign(({ event }) => refusal(event.output)) },
+          {
+            guard: ({ event }) => event.output.verdict !== 'route',
+            target: 'closing',
+            actions: assign(({ event }) => refusal(event.output)),
+          },
           { target: 'replacing', actions: assign(({ event }) => ({ replaces: older(event.output) })) },
         ],
         onError: { target: 'closing', actions: 'noteFault' },

@@ -70,7 +70,9 @@ type Ended = Readonly<{ type: `xstate.error.actor.${string}` | `xstate.done.acto
 const incarnationsKept = 8;
 const defaultDrainMs = 5_000;
 
-const drainLogic = fromPromise<void, { drain: ((signal: AbortSignal) => Promise<void>) | undefined }>(async ({ input, signal }) => input.drain?.(signal));
+const drainLogic = fromPromise<void, { drain: ((signal: AbortSignal) => Promise<void>) | undefined }>(async ({ input, signal }) =>
+  input.drain?.(signal),
+);
 
 function start(context: SupervisorContext, spec: ChildSpec): { living: Living; context: SupervisorContext } {
   const incarnation = context.incarnations[spec.key] ?? 0;
@@ -163,7 +165,11 @@ export const supervisorMachine = setup({
         return;
       }
       const streak = recent.length;
-      const affected = restartSet(input.strategy, input.children.map((each) => each.key), child.key);
+      const affected = restartSet(
+        input.strategy,
+        input.children.map((each) => each.key),
+        child.key,
+      );
       for (const other of [...rest].reverse()) {
         if (affected.includes(other.key)) enqueue.stopChild(other.id);
       }

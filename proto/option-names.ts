@@ -33,11 +33,6 @@ export const reservedEnv: readonly string[] = ['TROUPE_HOME', 'TROUPE_SCALE'];
 /** `maxPerIp` with its words joined by a separator: `max-per-ip`. */
 const joined = (name: string, separator: string): string => name.replace(/[A-Z]/g, (letter) => separator + letter.toLowerCase());
 
-/** Every option of a schema, in its order; groups become the second word of the name. */
-export function optionNames(schema: v.GenericSchema = nodeOptions): readonly OptionName[] {
-  return Object.freeze([...walk(schema, [])]);
-}
-
 function* walk(schema: v.GenericSchema, path: readonly string[]): Generator<OptionName> {
   const inner = unwrapped(schema);
   if ('entries' in inner) {
@@ -141,4 +136,11 @@ function distance(from: string, to: string, limit: number): number {
     row = next;
   }
   return Math.min(limit, row[to.length]!);
+}
+
+const all: readonly OptionName[] = Object.freeze([...walk(nodeOptions, [])]);
+
+/** Every option of a node, in the order of the schema: always the same objects, so that they can be keys. */
+export function optionNames(): readonly OptionName[] {
+  return all;
 }

@@ -1,7 +1,14 @@
-/** Module hooks that strip the types of our own `.ts` files. */
+/** Module hooks that strip the types of our own `.ts` files, and find this package's sources under its public names. */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { transform } from '@swc/core';
+
+const root = new URL('../', import.meta.url);
+const subpaths = { troupe: 'index.ts', 'troupe/testing': 'testing.ts' };
+
+export function resolve(specifier, context, nextResolve) {
+  return nextResolve(Object.hasOwn(subpaths, specifier) ? new URL(subpaths[specifier], root).href : specifier, context);
+}
 
 export async function load(url, context, nextLoad) {
   if (!url.startsWith('file:') || !url.endsWith('.ts')) return nextLoad(url, context);

@@ -56,7 +56,10 @@ export class SharedBudget {
 }
 
 /** Makes a fifo queue. `tokenOf` names what a shared budget counts once, by default the item itself. */
-export function fifoQueue<T extends object>(limits: QueueLimits, options: { budget?: SharedBudget; tokenOf?: (item: T) => object; onDrop?: OnDrop<T> } = {}): Queue<T> {
+export function fifoQueue<T extends object>(
+  limits: QueueLimits,
+  options: { budget?: SharedBudget; tokenOf?: (item: T) => object; onDrop?: OnDrop<T> } = {},
+): Queue<T> {
   return new FifoQueue<T>(limits, options.budget, options.tokenOf ?? ((item) => item), options.onDrop ?? (() => undefined));
 }
 

@@ -73,8 +73,13 @@ describe('reading', () => {
     const { channel } = rig();
     const reader = channel[Symbol.asyncIterator]();
     expect(() => channel[Symbol.asyncIterator]()).toThrow(expect.objectContaining({ code: 'ERR_CHANNEL_READ_TWICE' }));
+    const waiting = reader.next();
     await reader.return?.();
-    expect(() => channel[Symbol.asyncIterator]()).not.toThrow();
+    expect((await waiting).done).toBe(true);
+    const next = channel[Symbol.asyncIterator]();
+    void channel.deliver(alice, 0, hello, signal);
+    expect((await reader.next()).done).toBe(true);
+    expect((await next.next()).value).toEqual({ from: alice, message: hello });
   });
 
   test('closing ends a reader that waits', async () => {

@@ -62,6 +62,7 @@ class ObedientManager {
   settled = (): Promise<Admission> => new Promise((resolve) => (this.settlement = resolve));
   ready = (): unknown => this.heard.push('up');
   disconnected = (_id: NodeId, _link: string, reason: string): unknown => this.heard.push(`down ${reason}`);
+  routerRestarted = (): void => undefined;
   report = (_id: NodeId, behaviour: string): unknown => this.heard.push(behaviour);
 }
 

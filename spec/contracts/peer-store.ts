@@ -9,11 +9,25 @@ export function rowOf(digit: string, changes: Partial<PeerRow> = {}): PeerRow {
   return {
     id,
     addresses: [
-      { address: `mconn://${id}@1.2.3.4:26656`, lastSuccess: 1_700_000_000_000, lastFailure: 1_600_000_000_000, failures: 2, notBefore: 5, source: 'host' },
+      {
+        address: `mconn://${id}@1.2.3.4:26656`,
+        lastSuccess: 1_700_000_000_000,
+        lastFailure: 1_600_000_000_000,
+        failures: 2,
+        notBefore: 5,
+        source: 'host',
+      },
       { address: `memory:${id}`, lastSuccess: 0, lastFailure: 0, failures: 0, notBefore: 0, source: `gossip:${'1'.repeat(40)}` },
       { address: `mconn://${id}@[2001:db8::1]:80/a%20path`, lastSuccess: 0, lastFailure: 0, failures: 0, notBefore: 0, source: 'self' },
     ],
-    score: -7, scoreEpoch: 78_700, strikes: 1, bannedUntil: 3, lastConnected: 4, lastDisconnected: 5, inactiveUntil: 6, lastReason: 'reset: gone',
+    score: -7,
+    scoreEpoch: 78_700,
+    strikes: 1,
+    bannedUntil: 3,
+    lastConnected: 4,
+    lastDisconnected: 5,
+    inactiveUntil: 6,
+    lastReason: 'reset: gone',
     reports: [{ at: 9, behaviour: 'malformed', reason: 'not a message', times: 3 }],
     ...changes,
   };
@@ -45,79 +59,109 @@ export function peerStoreContract(name: string, world: () => StoreWorld): void {
   };
 
   describe(`a peer store: ${name}`, () => {
-    test('is empty at first', inWorld(async (store) => {
-      expect(store.load()).toEqual([]);
-      expect(store.skipped).toBe(0);
-    }));
+    test(
+      'is empty at first',
+      inWorld(async (store) => {
+        expect(store.load()).toEqual([]);
+        expect(store.skipped).toBe(0);
+      }),
+    );
 
-    test('gives back what was put, field by field', inWorld(async (store, own) => {
-      await committed(own, store.put(rowOf('a')), store.put(rowOf('b', { addresses: [], reports: [] })));
-      expect(sorted(store.load())).toEqual([rowOf('a'), rowOf('b', { addresses: [], reports: [] })]);
-    }));
+    test(
+      'gives back what was put, field by field',
+      inWorld(async (store, own) => {
+        await committed(own, store.put(rowOf('a')), store.put(rowOf('b', { addresses: [], reports: [] })));
+        expect(sorted(store.load())).toEqual([rowOf('a'), rowOf('b', { addresses: [], reports: [] })]);
+      }),
+    );
 
-    test('shows a row as soon as it is put, before it is durable', inWorld(async (store, own) => {
-      const written = store.put(rowOf('a'));
-      expect(store.load()).toEqual([rowOf('a')]);
-      await committed(own, written);
-    }));
+    test(
+      'shows a row as soon as it is put, before it is durable',
+      inWorld(async (store, own) => {
+        const written = store.put(rowOf('a'));
+        expect(store.load()).toEqual([rowOf('a')]);
+        await committed(own, written);
+      }),
+    );
 
-    test('keeps the last of several rows of one peer', inWorld(async (store, own) => {
-      await committed(own, store.put(rowOf('a')), store.put(rowOf('a', { score: 3 })), store.put(rowOf('a', { score: 4 })));
-      await store.close();
-      store.open();
-      expect(store.load()).toEqual([rowOf('a', { score: 4 })]);
-    }));
+    test(
+      'keeps the last of several rows of one peer',
+      inWorld(async (store, own) => {
+        await committed(own, store.put(rowOf('a')), store.put(rowOf('a', { score: 3 })), store.put(rowOf('a', { score: 4 })));
+        await store.close();
+        store.open();
+        expect(store.load()).toEqual([rowOf('a', { score: 4 })]);
+      }),
+    );
 
-    test('deletes, and does not mind deleting what is not there', inWorld(async (store, own) => {
-      await committed(own, store.put(rowOf('a')), store.put(rowOf('b')));
-      await committed(own, store.delete(rowOf('a').id), store.delete(rowOf('c').id));
-      await store.close();
-      store.open();
-      expect(store.load()).toEqual([rowOf('b')]);
-    }));
+    test(
+      'deletes, and does not mind deleting what is not there',
+      inWorld(async (store, own) => {
+        await committed(own, store.put(rowOf('a')), store.put(rowOf('b')));
+        await committed(own, store.delete(rowOf('a').id), store.delete(rowOf('c').id));
+        await store.close();
+        store.open();
+        expect(store.load()).toEqual([rowOf('b')]);
+      }),
+    );
 
-    test('a row put after its deletion is there', inWorld(async (store, own) => {
-      await committed(own, store.put(rowOf('a')), store.delete(rowOf('a').id), store.put(rowOf('a', { score: 1 })));
-      await store.close();
-      store.open();
-      expect(store.load()).toEqual([rowOf('a', { score: 1 })]);
-    }));
+    test(
+      'a row put after its deletion is there',
+      inWorld(async (store, own) => {
+        await committed(own, store.put(rowOf('a')), store.delete(rowOf('a').id), store.put(rowOf('a', { score: 1 })));
+        await store.close();
+        store.open();
+        expect(store.load()).toEqual([rowOf('a', { score: 1 })]);
+      }),
+    );
 
-    test('keeps its rows over close and open, even those that were not awaited', inWorld(async (store) => {
-      const written = [store.put(rowOf('a')), store.put(rowOf('b'))];
-      await store.close();
-      await Promise.all(written);
-      store.open();
-      expect(sorted(store.load())).toEqual([rowOf('a'), rowOf('b')]);
-    }));
+    test(
+      'keeps its rows over close and open, even those that were not awaited',
+      inWorld(async (store) => {
+        const written = [store.put(rowOf('a')), store.put(rowOf('b'))];
+        await store.close();
+        await Promise.all(written);
+        store.open();
+        expect(sorted(store.load())).toEqual([rowOf('a'), rowOf('b')]);
+      }),
+    );
 
-    test('flush waits for what was put, and for nothing when nothing waits', inWorld(async (store, own) => {
-      await store.flush();
-      let isWritten = false;
-      const written = store.put(rowOf('a')).then(() => (isWritten = true));
-      const flushed = store.flush().then(() => expect(isWritten).toBe(true));
-      await own.commit();
-      await Promise.all([written, flushed]);
-    }));
+    test(
+      'flush waits for what was put, and for nothing when nothing waits',
+      inWorld(async (store, own) => {
+        await store.flush();
+        let isWritten = false;
+        const written = store.put(rowOf('a')).then(() => (isWritten = true));
+        const flushed = store.flush().then(() => expect(isWritten).toBe(true));
+        await own.commit();
+        await Promise.all([written, flushed]);
+      }),
+    );
 
-    test('takes a thousand rows at once', inWorld(async (store, own) => {
-      const rows = Array.from({ length: 1_000 }, (_, n) => rowOf(n.toString(16).padStart(8, '0')));
-      await committed(own, ...rows.map((row) => store.put(row)));
-      await store.close();
-      store.open();
-      expect(store.load()).toHaveLength(1_000);
-    }));
+    test(
+      'takes a thousand rows at once',
+      inWorld(async (store, own) => {
+        const rows = Array.from({ length: 1_000 }, (_, n) => rowOf(n.toString(16).padStart(8, '0')));
+        await committed(own, ...rows.map((row) => store.put(row)));
+        await store.close();
+        store.open();
+        expect(store.load()).toHaveLength(1_000);
+      }),
+    );
 
-    test('refuses everything while it is closed, and closes and opens twice without harm', inWorld(async (store) => {
-      await store.close();
-      await store.close();
-      expect(() => store.load()).toThrow(expect.objectContaining({ code: 'ERR_STORE_CLOSED' }));
-      await expect(store.put(rowOf('a'))).rejects.toMatchObject({ code: 'ERR_STORE_CLOSED' });
-      await expect(store.delete(rowOf('a').id)).rejects.toMatchObject({ code: 'ERR_STORE_CLOSED' });
-      await expect(store.flush()).rejects.toMatchObject({ code: 'ERR_STORE_CLOSED' });
-      store.open();
-      store.open();
-      expect(store.load()).toEqual([]);
-    }));
+    test(
+      'refuses everything while it is closed, and closes and opens twice without harm',
+      inWorld(async (store) => {
+        await store.close();
+        await store.close();
+        expect(() => store.load()).toThrow(expect.objectContaining({ code: 'ERR_STORE_CLOSED' }));
+        await expect(store.put(rowOf('a'))).rejects.toMatchObject({ code: 'ERR_STORE_CLOSED' });
+        await expect(store.delete(rowOf('a').id)).rejects.toMatchObject({ code: 'ERR_STORE_CLOSED' });
+        await expect(store.flush()).rejects.toMatchObject({ code: 'ERR_STORE_CLOSED' });
+        store.open();
+        store.open();
+        expect(store.load()).toEqual([]);
+      }),
+    );
   });
 }

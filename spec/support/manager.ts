@@ -47,7 +47,10 @@ export class ManagerHarness {
         store: parseOptions(storeOptions, kept),
         loopbackIsPublic: false,
       },
-      persistent: [], bootstrap: [], privateIds: [], unconditionalIds: [],
+      persistent: [],
+      bootstrap: [],
+      privateIds: [],
+      unconditionalIds: [],
       store: this.store,
       clock: this.clock,
       random: random ?? seededRandom(1),
@@ -90,12 +93,27 @@ export class ManagerHarness {
     return now((signal) => this.manager.evictNext(signal));
   }
 
-  dialed(digit: string, options: Readonly<{ link?: string; ours?: boolean; host?: number; remoteIp?: string }> = {}): Admission & { link: string } {
+  dialed(
+    digit: string,
+    options: Readonly<{ link?: string; ours?: boolean; host?: number; remoteIp?: string }> = {},
+  ): Admission & { link: string } {
     const { link = this.link(), ours = false, host = 4 } = options;
-    return { ...this.manager.dialed(addressOf(digit, host), { id: idOf(digit), link, ours, channels: [1], remoteIp: options.remoteIp ?? `1.2.3.${host}` }), link };
+    return {
+      ...this.manager.dialed(addressOf(digit, host), {
+        id: idOf(digit),
+        link,
+        ours,
+        channels: [1],
+        remoteIp: options.remoteIp ?? `1.2.3.${host}`,
+      }),
+      link,
+    };
   }
 
-  accepted(digit: string, options: Readonly<{ link?: string; ours?: boolean; remoteIp?: string; channels?: readonly number[] }> = {}): Admission & { link: string } {
+  accepted(
+    digit: string,
+    options: Readonly<{ link?: string; ours?: boolean; remoteIp?: string; channels?: readonly number[] }> = {},
+  ): Admission & { link: string } {
     const { link = this.link(), ours = false, channels = [1], remoteIp } = options;
     return { ...this.manager.accepted({ id: idOf(digit), link, ours, channels, ...(remoteIp ? { remoteIp } : {}) }), link };
   }

@@ -49,7 +49,7 @@ class Growing<T> implements AsyncIterable<T> {
   }
 }
 
-export type Report = Readonly<{ from: NodeId; behaviour: Behaviour; reason: string }>;
+type Report = Readonly<{ from: NodeId; behaviour: Behaviour; reason: string }>;
 
 /** A channel whose mailbox a spec fills, and which keeps what is sent. */
 export class FakeChannel<M> implements Channel<M> {
@@ -102,7 +102,7 @@ export class FakeChannel<M> implements Channel<M> {
 }
 
 /** Peers that come and go as a spec says; only `updates` is there. */
-export class FakePeers {
+class FakePeers {
   readonly feed = new Growing<PeerEvent>();
 
   up(id: NodeId, channels: readonly number[] = [0x00, 0x77]): void {

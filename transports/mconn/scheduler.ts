@@ -68,7 +68,8 @@ export class PacketScheduler {
 
   /** Gives an idle channel its next message. */
   load(lane: Lane, bytes: Uint8Array): void {
-    lane.bytes = bytes;
+    // A view of a Buffer costs several times that of a plain array, and every packet takes some.
+    lane.bytes = bytes.length > this.#maxPayloadBytes ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length) : bytes;
     lane.offset = 0;
     lane.wait = undefined;
     this.#waiting++;

@@ -265,7 +265,7 @@ describe('a connection', () => {
         sizes.map((size) => ({ channelId: 0x77, bytes: pattern(size, size) })),
       );
       const received = await receive(to, sizes.length);
-      received.forEach(({ bytes }, index) => expect(Buffer.from(bytes).equals(pattern(sizes[index]!, sizes[index]!))).toBe(true));
+      received.forEach(({ bytes }, index) => expect(Buffer.from(bytes).equals(pattern(sizes[index]!, sizes[index]))).toBe(true));
       await sending;
     }
   });
