@@ -176,7 +176,7 @@ export class Parts {
       {
         key: 'reactors',
         logic: guarded(supervisorMachine),
-        input: () => this.#reactorSupervision(),
+        input: this.#reactorSupervision(),
         restart: 'permanent',
         drain: () => Promise.resolve(),
       },
@@ -194,7 +194,7 @@ export class Parts {
     };
   }
 
-  #reactorSupervision(): SupervisorInput {
+  #reactorSupervision(): () => SupervisorInput {
     const { clock, random } = this.environment;
     const { options, log, counters, manager, router } = this;
     return reactorSupervision(this.#reactors, {

@@ -39,7 +39,7 @@ export const nodeLogic = guarded(
       prepare: fromPromise<Assembly, { given: unknown }>(({ input, signal }) => prepare(input.given as CreateNodeOptions | Parts, signal)),
       news: fromCallback<NodeEvent, { assembly: Assembly }>(({ input, sendBack }) => {
         const stop = new AbortController();
-        const parts = input.assembly as Parts;
+        const parts = partsOf(input.assembly);
         report(parts, sendBack, stop.signal).catch((error: unknown) => {
           if (!stop.signal.aborted) sendBack({ type: 'node.failed', error: asTroupeError(error) });
         });
@@ -48,13 +48,21 @@ export const nodeLogic = guarded(
           stop.abort(new TroupeError('ERR_NODE_STATE', 'the node is stopping'));
         };
       }),
-      release: fromPromise<void, { assembly: Assembly | undefined }>(async ({ input }) => (input.assembly as Parts | undefined)?.release()),
+      release: fromPromise<void, { assembly: Assembly | undefined }>(
+        async ({ input }) => input.assembly && partsOf(input.assembly).release(),
+      ),
     },
     actions: {
-      order: ({ context }, { event }) => carryOut(context.assembly as Parts, event),
+      order: ({ context }, { event }) => context.assembly && carryOut(partsOf(context.assembly), event),
     },
   }),
 );
+
+/** The chart knows its assembly only as something opaque; it is always ours. */
+function partsOf(assembly: Assembly): Parts {
+  if (assembly instanceof Parts) return assembly;
+  throw new TroupeError('ERR_INTERNAL', 'not an assembly of this node');
+}
 
 async function prepare(given: CreateNodeOptions | Parts, signal: AbortSignal): Promise<Parts> {
   const parts = given instanceof Parts ? given : await assemble(given);
@@ -114,7 +122,7 @@ class HostedNode implements Node {
   constructor(parts: Parts, inspect: Inspector | undefined) {
     this.#parts = parts;
     this.ended = new Promise((resolve) => (this.#end = resolve));
-    this.#actor = createActor(nodeLogic, { input: parts, clock: parts.environment.clock as never, ...(inspect && { inspect }) });
+    this.#actor = createActor(nodeLogic, { input: parts, clock: parts.environment.clock, ...(inspect && { inspect }) });
     this.#actor.subscribe({
       complete: () => this.#over((this.#actor.getSnapshot().output as NodeOutput | undefined)?.error),
       error: (error) => this.#over(asTroupeError(error)),

@@ -10,10 +10,11 @@ export type ReactorsDeps = Readonly<{
   supervision: Pick<SupervisorInput, 'intensity' | 'now' | 'random' | 'onFault' | 'onRestart' | 'onIsolated'>;
 }>;
 
-/** The reactors' supervisor: one_for_one, and a crash loop isolates the one reactor. */
-export function reactorSupervision(reactors: readonly Reactor[], deps: ReactorsDeps): SupervisorInput {
+/** The input of the reactors' supervisor, made anew at each of its starts: one_for_one, and a crash loop isolates the one reactor. */
+export function reactorSupervision(reactors: readonly Reactor[], deps: ReactorsDeps): () => SupervisorInput {
+  // Outlives the supervisor: when that is stopped from above, what its children held is given back at their next start.
   const running = new Map<string, Run>();
-  return {
+  return () => ({
     ...deps.supervision,
     name: 'reactors',
     strategy: 'one_for_one',
@@ -23,6 +24,7 @@ export function reactorSupervision(reactors: readonly Reactor[], deps: ReactorsD
         key: reactor.name,
         logic: reactor.logic,
         input: () => {
+          running.get(reactor.name)?.end();
           const run = begin(reactor, deps);
           running.set(reactor.name, run);
           return run.input;
@@ -35,7 +37,7 @@ export function reactorSupervision(reactors: readonly Reactor[], deps: ReactorsD
       };
     }),
     onEnded: (key) => running.get(key)?.end(),
-  };
+  });
 }
 
 type Run = Readonly<{ input: object; stop: AbortController; end(): void }>;

@@ -173,7 +173,7 @@ export class Router {
   /** Owns the links' sockets: when the router's actor ends, for whatever reason, no connection outlives it. */
   #custody() {
     return fromCallback<SupervisorEvent, unknown>(({ sendBack }) => {
-      this.#tellSupervisor = sendBack as (event: SupervisorEvent) => void;
+      this.#tellSupervisor = sendBack;
       this.#deps.manager.routerRestarted();
       for (const channel of this.#channels.values()) this.#spawnChannel(channel);
       return () => {
@@ -318,7 +318,10 @@ export class Router {
 
   #close(handle: LinkHandle, reason: DisconnectReason): void {
     const link = this.#links.get(handle);
-    this.#deps.log.debug({ actor: 'evictor', link: handle, endpoint: link && formatEndpoint(link.connection.remoteEndpoint), reason }, 'evict');
+    this.#deps.log.debug(
+      { actor: 'evictor', link: handle, endpoint: link && formatEndpoint(link.connection.remoteEndpoint), reason },
+      'evict',
+    );
     link?.close(reason);
   }
 

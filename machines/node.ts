@@ -47,7 +47,7 @@ export const nodeMachine = setup({
     events: {} as NodeEvent,
     emitted: {} as NodeNews,
     output: {} as NodeOutput,
-    input: {} as unknown,
+    input: {},
   },
   actors: {
     /** Opens what can fail for reasons of the host: home, store, listeners. */

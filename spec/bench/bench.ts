@@ -43,7 +43,7 @@ async function start(mode: string): Promise<{ child: ChildProcess; hello: Record
   const child = spawn(process.execPath, [...process.execArgv, new URL('./peer.ts', import.meta.url).pathname, mode], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
-  const [line] = (await once(createInterface(child.stdout!), 'line')) as [string];
+  const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
   return { child, hello: JSON.parse(line) as Record<string, unknown> };
 }
 

@@ -1,0 +1,144 @@
+import fc from 'fast-check';
+import { expect, test } from '@jest/globals';
+import {
+  advanced,
+  awakened,
+  bookOf,
+  emptyBook,
+  nextChangeAt,
+  nextToDial,
+  rested,
+  rowOf as find,
+  shareOf,
+  surplus,
+  tellableSample,
+  withRow,
+  without,
+  type BookRules,
+  type PeerBook,
+} from '../../machines/peer-book.ts';
+import { blankRow, type AddressRow, type PeerRow } from '../../machines/peer-row.ts';
+import { itemsOf } from '../../machines/policy/tree.ts';
+import { idOf } from '../support/manager.ts';
+
+const now = 1_000_000;
+const rules: BookRules = { cooldownMs: 100, persistent: new Set([idOf('f')]), maxPeers: 4 };
+const rowOf = (digit: string, changes: Partial<PeerRow> = {}, address: Partial<AddressRow> = {}): PeerRow => ({
+  ...blankRow(idOf(digit)),
+  addresses: [{ address: digit, lastSuccess: 0, lastFailure: 0, failures: 0, notBefore: 0, source: 'host', ...address }],
+  ...changes,
+});
+const put = (book: PeerBook, row: PeerRow, at = now): PeerBook => rested(book, row, { held: false, now: at });
+const booked = (...rows: readonly PeerRow[]): PeerBook => rows.reduce((book, row) => put(book, row), emptyBook(rules));
+const next = (book: PeerBook, hasRoom = true): string | undefined => nextToDial(book, { hasRoom, picks: 0, roll: 0 })?.id[0];
+const digits = (rows: Iterable<PeerRow>): string => [...rows].map((row) => row.id[0]).join('');
+
+test('the next to dial is persistent, else the best that is due', () => {
+  const book = booked(rowOf('a'), rowOf('b', { score: 5 }), rowOf('c', { score: 9 }, { notBefore: now + 1 }), rowOf('f', { score: -80 }));
+  expect(next(book)).toBe('f');
+  expect(next(book, false)).toBe('f');
+  expect(next(awakened(book, idOf('f')))).toBe('b');
+  expect(next(awakened(book, idOf('f')), false)).toBeUndefined();
+});
+
+test('who waits is due at its time, not before, and the book says when', () => {
+  const book = booked(rowOf('a', {}, { notBefore: now + 5 }), rowOf('b', { lastDisconnected: now - 90 }));
+  expect(nextChangeAt(book)).toBe(now + 5);
+  expect(next(advanced(book, now + 4))).toBeUndefined();
+  expect(next(advanced(book, now + 5))).toBe('a');
+  expect(nextChangeAt(advanced(book, now + 5))).toBe(now + 10);
+  expect(nextChangeAt(advanced(book, now + 10))).toBe(Infinity);
+});
+
+test('who is banned is not due, is counted, and is free when the ban ends', () => {
+  const book = booked(rowOf('a', { bannedUntil: now + 7 }));
+  expect(digits(itemsOf(book.bans))).toBe('a');
+  const later = advanced(book, now + 7);
+  expect(digits(itemsOf(later.bans))).toBe('');
+  expect(next(later)).toBe('a');
+});
+
+test('who is held is neither due nor waiting', () => {
+  const book = rested(emptyBook(rules), rowOf('f'), { held: true, now });
+  expect([next(book), nextChangeAt(book)]).toEqual([undefined, Infinity]);
+  expect(find(book, idOf('f'))).toBeDefined();
+});
+
+test('too many peers: the one worth least goes, never a persistent or live one', () => {
+  const reached = { lastSuccess: 1 };
+  const full = booked(rowOf('a', {}, reached), rowOf('b', { score: -3 }), rowOf('f', { score: -90 }), rowOf('c', {}, reached), rowOf('d'));
+  expect(surplus(full)?.id[0]).toBe('b');
+  expect(surplus(awakened(full, idOf('b')))?.id[0]).toBe('d');
+  expect(surplus(['a', 'b', 'c', 'd'].reduce((book, digit) => awakened(book, idOf(digit)), full))).toBeUndefined();
+  expect(surplus(without(full, idOf('b')))).toBeUndefined();
+});
+
+test('banned peers stay, up to a quarter of the book', () => {
+  const until = (ms: number) => ({ bannedUntil: now + ms });
+  const one = booked(rowOf('a', until(5)), rowOf('b'), rowOf('c'), rowOf('d'), rowOf('e'));
+  expect(surplus(one)?.id[0]).toBe('e');
+  const two = booked(rowOf('a', until(5)), rowOf('b', until(3)), rowOf('c'), rowOf('d'), rowOf('e'));
+  expect(surplus(two)?.id[0]).toBe('b');
+});
+
+test('unverified addresses are counted by who told us of them', () => {
+  const source = `gossip:${idOf('9')}`;
+  const book = booked(rowOf('a', {}, { source }), rowOf('b', {}, { source }), rowOf('c', {}, { source, lastSuccess: 1 }), rowOf('d'));
+  expect(shareOf(book, source)).toBe(2);
+  expect(shareOf(put(book, rowOf('a', {}, { source, lastSuccess: 1 })), source)).toBe(1);
+  expect(shareOf(without(without(book, idOf('a')), idOf('b')), source)).toBe(0);
+});
+
+test('a sample of who may be told is drawn without repetition, whatever the dice', () => {
+  const many = { ...rules, maxPeers: 1_000 };
+  const book = Array.from({ length: 200 }, (_, n) => rowOf(n.toString(16).padStart(8, '0'), {}, { lastSuccess: 1 })).reduce(
+    (sum, row) => put(sum, row),
+    emptyBook(many),
+  );
+  for (const roll of [0, 0.5, 0.999_999]) expect(new Set(tellableSample(book, 50, () => roll)).size).toBe(50);
+  expect(tellableSample(book, 500, () => 0)).toHaveLength(200);
+  expect(tellableSample(booked(rowOf('a')), 5, () => 0)).toEqual([]);
+});
+
+/** The indexes as they follow from the rows. */
+function indexesOf(book: PeerBook): unknown {
+  const { rows, waiting, duePersistent, due, loose, bans, tellable, shares } = book;
+  return [rows, waiting, duePersistent, due, loose, bans, tellable, shares].map((tree) => [...itemsOf<unknown>(tree)]);
+}
+
+const anyRow = fc
+  .record({
+    digit: fc.constantFrom(...'abcdef'),
+    score: fc.integer({ min: -60, max: 100 }),
+    bannedUntil: fc.constantFrom(0, now - 1, now + 20),
+    lastDisconnected: fc.constantFrom(0, now - 50, now),
+    notBefore: fc.constantFrom(0, now + 3, now + 30),
+    lastSuccess: fc.constantFrom(0, now - 9),
+    source: fc.constantFrom('host', 'self', `gossip:${idOf('9')}`),
+  })
+  .map(({ digit, notBefore, lastSuccess, source, ...changes }) => rowOf(digit, changes, { notBefore, lastSuccess, source }));
+const step = fc.oneof(
+  fc.record({ do: fc.constant('rest' as const), row: anyRow }),
+  fc.record({ do: fc.constant('live' as const), row: anyRow }),
+  fc.record({ do: fc.constant('forget' as const), row: anyRow }),
+  fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 40 }) }),
+);
+
+test('after any changes the indexes are those of a fresh book of the same rows', () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      let book = emptyBook(rules);
+      let at = now;
+      for (const each of steps) {
+        if (each.do === 'wait') book = advanced(book, (at += each.ms));
+        else if (each.do === 'rest') book = put(book, each.row, at);
+        else if (each.do === 'live') book = withRow(awakened(book, each.row.id), each.row);
+        else book = without(book, each.row.id);
+      }
+      // Those that are live come to rest, so that both books hold the same.
+      const rows = [...itemsOf(book.rows)];
+      const all = rows.reduce((sum, row) => put(sum, row, at), book);
+      expect(indexesOf(all)).toEqual(indexesOf(bookOf(rules, rows, at)));
+    }),
+  );
+});
