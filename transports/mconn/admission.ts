@@ -8,7 +8,7 @@ import { TokenBucket } from './token-bucket.ts';
 const maxRememberedIps = 10_000;
 
 /** Why a socket was closed as soon as it was accepted. */
-export const rejections = ['pending', 'pendingPerIp', 'pendingPerNet', 'startRate', 'startRatePerIp'] as const;
+const rejections = ['pending', 'pendingPerIp', 'pendingPerNet', 'startRate', 'startRatePerIp'] as const;
 /** One of the closed list of reasons for refusing a socket. */
 export type Rejection = (typeof rejections)[number];
 

@@ -13,6 +13,8 @@ import type { Waits } from './waits.ts';
 
 /** What is opened before the pace is looked at again: at most 3 million cost units, and half a millisecond of work. */
 const sliceBytes = 16 * frameBytes;
+/** What is opened before other work of the process gets its turn: about 5 ms with the slowest AEAD. */
+const turnBytes = 262_144;
 /** The least a packet costs, and what a whole message costs on top: the price of being small. */
 const leastPacketCost = 256;
 const messageCost = 1_024;
@@ -47,10 +49,12 @@ export class Receiver implements PacketSink {
   /** Pieces from the socket that have not been opened; one, unless the stream delivers more while it is paused. */
   readonly #pieces: Uint8Array[] = [];
   #at = 0;
+  #left = turnBytes;
   #now: number;
   #heardAt: number;
-  /** Since when the socket is left unread; it is until `begin`. */
-  #pausedAt: number | undefined;
+  /** Why the socket is left unread, as it is until `begin`: the reader is behind, the peer has to pay, or others have their turn. */
+  #paused: 'new' | 'reader' | 'payment' | 'turn' | undefined = 'new';
+  #pausedAt: number;
   #pausedMs = 0;
   #payTimer: TimerHandle;
   #parkTimer: TimerHandle;
@@ -78,7 +82,7 @@ export class Receiver implements PacketSink {
   /** Milliseconds that do not pass while we leave the socket unread: by this clock the peer is judged. */
   readingNow(): number {
     const now = this.#parts.clock.now();
-    return (this.#pausedAt === undefined ? now : Math.min(now, this.#pausedAt)) - this.#pausedMs;
+    return (this.#paused ? this.#pausedAt : now) - this.#pausedMs;
   }
 
   /** Reading time of the last whole packet. */
@@ -97,7 +101,7 @@ export class Receiver implements PacketSink {
   push(piece: Uint8Array): void {
     if (this.#closed) return;
     this.#pieces.push(piece);
-    if (this.#pausedAt === undefined) this.#drive();
+    if (!this.#paused) this.#drive();
   }
 
   /** The stream has ended, by an error or in order. What came before is still handed out, then `over` is called. */
@@ -105,14 +109,13 @@ export class Receiver implements PacketSink {
     if (this.#closed) return;
     this.#finished = true;
     this.#broken = error;
-    this.#drive();
+    if (this.#paused !== 'payment' && this.#paused !== 'turn') this.#drive();
   }
 
   take(signal: AbortSignal): Message | Promise<Message> {
     const message = this.#inbox.take();
     if (message === undefined) return this.#inbox.next(signal);
-    if (this.#pausedAt !== undefined && !this.#inbox.isFull) this.#drive();
-    else if (this.#finished && this.#inbox.size === 0) this.#drive();
+    if (this.#paused === 'reader' ? !this.#inbox.isFull : this.#finished && !this.#paused && this.#inbox.size === 0) this.#drive();
     return message;
   }
 
@@ -166,13 +169,14 @@ export class Receiver implements PacketSink {
     if (this.#closed) return;
     const { clock, reader, source } = this.#parts;
     const wasPaused = this.#resumed();
+    this.#now = clock.now();
     while (!this.#isClosed() && this.#pieces.length > 0) {
-      if (this.#inbox.isFull) return this.#pause();
       this.#now = clock.now();
-      if (this.#cost.available(this.#now) < 0) return this.#pauseUntilPaid();
+      if (this.#pauseIfDue()) return;
       const piece = this.#pieces[0]!;
       const slice = piece.subarray(this.#at, this.#at + sliceBytes);
       this.#at += slice.length;
+      this.#left -= slice.length;
       if (this.#at >= piece.length) {
         this.#pieces.shift();
         this.#at = 0;
@@ -182,9 +186,7 @@ export class Receiver implements PacketSink {
     if (this.#isClosed()) return;
     if (this.#finished) {
       if (this.#inbox.size === 0) this.#parts.over(this.#broken ?? endOfStream(reader.insideFrame));
-    } else if (this.#inbox.isFull) this.#pause();
-    else if (this.#cost.available(this.#now) < 0) this.#pauseUntilPaid();
-    else if (wasPaused) source.resume();
+    } else if (!this.#pauseIfDue() && wasPaused) source.resume();
   }
 
   readonly #sink = (bytes: Uint8Array, start: number, end: number): void => this.#parser.push(bytes, start, end);
@@ -197,23 +199,32 @@ export class Receiver implements PacketSink {
     }
   }
 
-  #pauseUntilPaid(): void {
-    const { clock } = this.#parts;
-    this.#pause();
-    this.#payTimer = clock.setTimeout(() => this.#drive(), this.#cost.waitMs(0, clock.now()));
+  /** Leaves the socket unread for one of the reasons, if there is one, and sees to it that it is read again. */
+  #pauseIfDue(): boolean {
+    if (this.#inbox.isFull) this.#pause('reader');
+    else if (this.#cost.available(this.#now) < 0) {
+      this.#pause('payment');
+      this.#payTimer = this.#parts.clock.setTimeout(() => this.#drive(), this.#cost.waitMs(0, this.#now));
+    } else if (this.#left <= 0) {
+      this.#pause('turn');
+      setImmediate(() => {
+        this.#left = turnBytes;
+        this.#drive();
+      });
+    } else return false;
+    return true;
   }
 
-  #pause(): void {
+  #pause(reason: 'reader' | 'payment' | 'turn'): void {
+    this.#paused = reason;
     this.#pausedAt = this.#parts.clock.now();
     this.#parts.source.pause();
   }
 
   #resumed(): boolean {
-    if (this.#pausedAt === undefined) return false;
-    const { clock } = this.#parts;
-    clock.clearTimeout(this.#payTimer);
-    this.#pausedMs += clock.now() - this.#pausedAt;
-    this.#pausedAt = undefined;
+    if (!this.#paused) return false;
+    this.#paused = undefined;
+    this.#pausedMs += this.#parts.clock.now() - this.#pausedAt;
     return true;
   }
 

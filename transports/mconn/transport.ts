@@ -156,7 +156,8 @@ class MconnTransport implements Transport {
 
   #arrive(socket: Socket): void {
     socket.on('error', () => undefined);
-    const release = this.#state === 'listening' ? this.#admission.admit(normalizeIp(socket.remoteAddress ?? '')) : undefined;
+    const { remoteAddress } = socket; // gone if the remote has reset the connection already
+    const release = this.#state === 'listening' && remoteAddress ? this.#admission.admit(normalizeIp(remoteAddress)) : undefined;
     if (release === undefined) return void socket.destroy();
     const connection = this.#connection(socket, 'inbound', release);
     for (let acceptor = this.#acceptors.shift(); acceptor; acceptor = this.#acceptors.shift()) {
