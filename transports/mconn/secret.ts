@@ -100,17 +100,17 @@ export async function handshakeSecrets(handshake: SecretHandshake): Promise<Secr
 
 /** Exchanges ephemeral keys. Everything secret that it makes is overwritten, but for its result. */
 async function agree(handshake: SecretHandshake): Promise<Readonly<{ challenge: Uint8Array; secrets: DerivedSecrets }>> {
-  const { agreement = keyAgreement, ephemeral, read, send, signal } = handshake;
-  const secret = ephemeral === undefined ? randomFillSync(new Uint8Array(32)) : Uint8Array.from(ephemeral);
+  const { read, send, signal } = handshake;
+  const pair = ephemeralPair(handshake);
   try {
-    const local = agreement.publicKey(secret);
+    const local = pair.publicKey;
     send(encodeEphemeral(local));
     const [length] = await read(1, signal);
     if (length !== ephemeralBytes - 1) throw new TroupeError('ERR_HANDSHAKE_MALFORMED', 'not an ephemeral key');
     const remote = decodeEphemeral(await read(ephemeralBytes - 1, signal));
     const order = Buffer.compare(local, remote);
     if (order === 0) throw new TroupeError('ERR_HANDSHAKE_WEAK_KEY', 'our own key came back');
-    const shared = agreement.sharedSecret(secret, remote);
+    const shared = pair.sharedSecret(remote);
     // every backend refuses low-order keys itself; a zero secret would be known to everybody, so none is trusted with this
     if (shared.reduce((bits, byte) => bits | byte, 0) === 0) throw new TroupeError('ERR_HANDSHAKE_WEAK_KEY');
     const localIsLower = order < 0;
@@ -119,8 +119,20 @@ async function agree(handshake: SecretHandshake): Promise<Readonly<{ challenge: 
     shared.fill(0);
     return { challenge, secrets };
   } finally {
-    secret.fill(0);
+    pair.wipe();
   }
+}
+
+/** Our ephemeral pair: the one that was given, else a new one, made where its secret stays out of reach if the backend can. */
+function ephemeralPair({ agreement = keyAgreement, ephemeral }: SecretHandshake) {
+  const fresh = ephemeral === undefined ? agreement.fresh?.() : undefined;
+  if (fresh) return { ...fresh, wipe: () => undefined };
+  const secret = ephemeral === undefined ? randomFillSync(new Uint8Array(32)) : Uint8Array.from(ephemeral);
+  return {
+    publicKey: agreement.publicKey(secret),
+    sharedSecret: (remoteKey: Uint8Array) => agreement.sharedSecret(secret, remoteKey),
+    wipe: () => void secret.fill(0),
+  };
 }
 
 /** Reads frames until one message is whole. A proof spread over more frames than it has bytes, but for the empty ones allowed, is refused. */

@@ -1,5 +1,5 @@
 /** X25519 (RFC 7748) by `node:crypto`, with noble as the fallback where the platform's OpenSSL has no X25519. */
-import { createPrivateKey, createPublicKey, diffieHellman, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, diffieHellman, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { x25519 as noble } from '@noble/curves/ed25519.js';
 import { TroupeError } from '../../proto/errors.ts';
 
@@ -12,11 +12,12 @@ export interface KeyAgreement {
    * @throws TroupeError `ERR_HANDSHAKE_WEAK_KEY` when it would be zero: the remote key is one of the low-order encodings of RFC 7748, section 6.1.
    */
   sharedSecret(secret: Uint8Array, remoteKey: Uint8Array): Uint8Array;
+  /** A new pair whose secret never leaves the platform, where it can: ten times cheaper than bringing a secret in. Agrees as `sharedSecret` does. */
+  fresh?(): Readonly<{ publicKey: Uint8Array; sharedSecret(remoteKey: Uint8Array): Uint8Array }>;
 }
 
-/** DER headers of RFC 8410 before the 32 bytes of a secret and of a public key. */
+/** DER header of RFC 8410 before the 32 bytes of a secret. */
 const pkcs8 = Buffer.from('302e020100300506032b656e04220420', 'hex');
-const spki = Buffer.from('302a300506032b656e032100', 'hex');
 
 function importSecret(secret: Uint8Array): KeyObject {
   const der = Buffer.alloc(pkcs8.length + secret.length);
@@ -27,6 +28,19 @@ function importSecret(secret: Uint8Array): KeyObject {
   } finally {
     der.fill(0);
   }
+}
+
+/** Public keys travel as JWK (RFC 8037): OpenSSL reads that ten times faster than DER. */
+function importPublic(key: Uint8Array): KeyObject {
+  return createPublicKey({ key: { kty: 'OKP', crv: 'X25519', x: Buffer.from(key).toString('base64url') }, format: 'jwk' });
+}
+
+function exportPublic(key: KeyObject): Uint8Array {
+  return Uint8Array.from(Buffer.from(key.export({ format: 'jwk' }).x ?? '', 'base64url'));
+}
+
+function agree(privateKey: KeyObject, remoteKey: Uint8Array): Uint8Array {
+  return refusing(() => diffieHellman({ privateKey, publicKey: importPublic(remoteKey) }));
 }
 
 /** Runs `derive`, which fails for a low-order remote key. What it says is not passed on: it may quote a key. */
@@ -41,16 +55,11 @@ function refusing(derive: () => Uint8Array): Uint8Array {
 /** Backend on the platform's OpenSSL. */
 export const nodeX25519: KeyAgreement = {
   name: 'node',
-  publicKey(secret) {
-    const der = createPublicKey(importSecret(secret)).export({ format: 'der', type: 'spki' });
-    return Uint8Array.from(der.subarray(spki.length));
-  },
-  sharedSecret(secret, remoteKey) {
-    const privateKey = importSecret(secret);
-    return refusing(() => {
-      const publicKey = createPublicKey({ key: Buffer.concat([spki, remoteKey]), format: 'der', type: 'spki' });
-      return diffieHellman({ privateKey, publicKey });
-    });
+  publicKey: (secret) => exportPublic(createPublicKey(importSecret(secret))),
+  sharedSecret: (secret, remoteKey) => agree(importSecret(secret), remoteKey),
+  fresh() {
+    const { privateKey, publicKey } = generateKeyPairSync('x25519');
+    return { publicKey: exportPublic(publicKey), sharedSecret: (remoteKey) => agree(privateKey, remoteKey) };
   },
 };
 

@@ -66,7 +66,8 @@ describe('an ephemeral key', () => {
     const from = new BytePipe();
     const out = new BytePipe();
     from.send(good);
-    const agreement = { ...keyAgreement, sharedSecret: () => new Uint8Array(32) };
+    const { fresh: _, ...backend } = keyAgreement;
+    const agreement = { ...backend, sharedSecret: () => new Uint8Array(32) };
     await expect(begin(from, out, { agreement })).rejects.toEqual(code('ERR_HANDSHAKE_WEAK_KEY'));
     expect(out.bytes).toHaveLength(35);
   });

@@ -97,3 +97,12 @@ describe('the choice of a backend', () => {
     expect(keyAgreement.name).toBe('node');
   });
 });
+
+test('a fresh pair agrees with every backend, and is another each time', () => {
+  const [one, two] = [nodeX25519.fresh!(), nodeX25519.fresh!()];
+  expect(hex(one.publicKey)).not.toBe(hex(two.publicKey));
+  expect(hex(one.sharedSecret(two.publicKey))).toBe(hex(two.sharedSecret(one.publicKey)));
+  const secret = new Uint8Array(32).fill(5);
+  expect(hex(one.sharedSecret(nobleX25519.publicKey(secret)))).toBe(hex(nobleX25519.sharedSecret(secret, one.publicKey)));
+  expect(() => one.sharedSecret(new Uint8Array(32))).toThrow(expect.objectContaining({ code: 'ERR_HANDSHAKE_WEAK_KEY' }));
+});
