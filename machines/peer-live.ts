@@ -1,0 +1,67 @@
+/** A live peer: the chart of `peer.ts` as an actor that tells its parent what it asks for and, after each event, what has become of it. */
+import { sendParent } from 'xstate';
+import type { NodeId } from '../proto/identity.ts';
+import { peerRegions, peerSetup } from './peer.ts';
+import { fromInput } from './peer-changes.ts';
+import type { PeerContext, PeerEffects, PeerEvent } from './peer-context.ts';
+
+/** One of a peer's effects with its parameters. */
+export type PeerEffect = { [K in keyof PeerEffects]: Readonly<{ type: K }> & PeerEffects[K] }[keyof PeerEffects];
+
+/** What a live peer tells its parent: what it asks for, then what has become of it. Each event is answered by one `peer.changed` with `isAnswer`. */
+export type PeerNotice =
+  | Readonly<{ type: 'peer.asked'; id: NodeId; effect: PeerEffect }>
+  | Readonly<{ type: 'peer.changed'; context: PeerContext; isAnswer: boolean }>;
+
+/** Whether a peer is more than its row: dialing, connected, or waiting to learn whether it was rejected. */
+export function isLive(context: PeerContext): boolean {
+  return context.dialing !== '' || context.link !== undefined || context.rejection !== undefined;
+}
+
+const effectTypes: Readonly<Record<keyof PeerEffects, true>> = { answer: true, settle: true, publish: true, closeLink: true };
+
+/** The effects among the actions of a pure transition. */
+export function effectsOf(actions: readonly Readonly<{ type: string; params: unknown }>[]): readonly PeerEffect[] {
+  return actions.filter(({ type }) => type in effectTypes).map(({ type, params }) => ({ type, ...(params as object) }) as PeerEffect);
+}
+
+const ask = <K extends keyof PeerEffects>(type: K) =>
+  sendParent<PeerContext, PeerEvent, PeerEffects[K], PeerNotice, PeerEvent>(({ context }, params) => ({
+    type: 'peer.asked',
+    id: context.row.id,
+    effect: { type, ...params } as unknown as PeerEffect,
+  }));
+const tellChange = sendParent<PeerContext, PeerEvent, undefined, PeerNotice, PeerEvent>(({ context, event }) => ({
+  type: 'peer.changed',
+  context,
+  // The one event that the chart sends itself, as part of another.
+  isAnswer: event.type !== 'peer.evict',
+}));
+
+const told = [
+  'peer.addressAdded',
+  'peer.dial',
+  'peer.dialFailed',
+  'peer.dialed',
+  'peer.accepted',
+  'peer.ready',
+  'peer.disconnected',
+  'peer.reported',
+  'peer.due',
+  'peer.evicting',
+  'peer.release',
+  'peer.dismiss',
+  'peer.ban',
+  'peer.forget',
+  'peer.evict',
+] as const satisfies readonly PeerEvent['type'][];
+
+/** The logic of `peer:<slot>`: the same regions, and a last one that reports once the others have changed what they change. */
+export const livePeer = peerSetup
+  .createMachine({
+    id: 'peer',
+    type: 'parallel',
+    context: ({ input }) => fromInput(input),
+    states: { ...peerRegions, report: { on: Object.fromEntries(told.map((type) => [type, { actions: tellChange }])) } },
+  })
+  .provide({ actions: { answer: ask('answer'), settle: ask('settle'), publish: ask('publish'), closeLink: ask('closeLink') } });

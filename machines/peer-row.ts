@@ -1,0 +1,72 @@
+/** What is known of a peer at rest: the record that the store keeps and from which its machine resumes. Plain data. */
+import type { NodeId } from '../proto/identity.ts';
+import type { Behaviour } from './policy/score.ts';
+
+/** One address of a peer with its history; times are wall-clock milliseconds, 0 for never. */
+export type AddressRow = Readonly<{
+  /** Text form, lossless. */
+  address: string;
+  lastSuccess: number;
+  lastFailure: number;
+  /** Failed dials since the last success. */
+  failures: number;
+  /** Not dialed before this time; rolled once, when a dial fails. */
+  notBefore: number;
+  /** `operator`, `host`, `self` (said by the peer itself, from that host) or `gossip:<id>`. */
+  source: string;
+}>;
+
+/** Reports of one kind, the last of them at `at`. */
+export type ReportRow = Readonly<{ at: number; behaviour: Behaviour; reason: string; times: number }>;
+
+/** One peer at rest. */
+export type PeerRow = Readonly<{
+  id: NodeId;
+  addresses: readonly AddressRow[];
+  /** -100 to 100 as of `scoreEpoch`; halved at each epoch since. */
+  score: number;
+  /** Number of the six-hour epoch in which the score was set. */
+  scoreEpoch: number;
+  /** Bans so far; halved every 30 days after the last one ended. */
+  strikes: number;
+  bannedUntil: number;
+  lastConnected: number;
+  lastDisconnected: number;
+  /** Not dialed by us before this time, whatever the addresses say. */
+  inactiveUntil: number;
+  /** Why the last connection ended, or the last dial failed. */
+  lastReason: string;
+  /** The latest reports, oldest first, at most ten. */
+  reports: readonly ReportRow[];
+}>;
+
+/** How a peer is treated whatever its score: kept connected, admitted beyond the slots, or neither. */
+export type PeerClass = 'persistent' | 'unconditional' | 'ordinary';
+
+const none: readonly never[] = Object.freeze([]);
+
+/** A peer of which nothing is known but its id. */
+export function blankRow(id: NodeId): PeerRow {
+  return {
+    id,
+    addresses: none,
+    score: 0,
+    scoreEpoch: 0,
+    strikes: 0,
+    bannedUntil: 0,
+    lastConnected: 0,
+    lastDisconnected: 0,
+    inactiveUntil: 0,
+    lastReason: '',
+    reports: none,
+  };
+}
+
+/** Text for people from who knows where: printable, one line, at most 80 characters. */
+export function shortText(text: string): string {
+  return text
+    .slice(0, 160)
+    .replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')
+    .trim()
+    .slice(0, 80);
+}
