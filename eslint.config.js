@@ -23,14 +23,30 @@ export default tseslint.config(
       'no-restricted-syntax': [
         'error',
         { selector: "CallExpression[callee.object.name='Date'][callee.property.name='now']", message: 'Time is an input: take a Clock.' },
-        { selector: "CallExpression[callee.object.name='Math'][callee.property.name='random']", message: 'Chance is an input: take a Random.' },
-        { selector: "CallExpression[callee.object.name='performance'][callee.property.name='now']", message: 'Time is an input: take a Clock.' },
-        { selector: "CallExpression[callee.name=/^(setTimeout|setInterval)$/]", message: 'Time is an input: take a Clock.' },
+        {
+          selector: "CallExpression[callee.object.name='Math'][callee.property.name='random']",
+          message: 'Chance is an input: take a Random.',
+        },
+        {
+          selector: "CallExpression[callee.object.name='performance'][callee.property.name='now']",
+          message: 'Time is an input: take a Clock.',
+        },
+        { selector: 'CallExpression[callee.name=/^(setTimeout|setInterval)$/]', message: 'Time is an input: take a Clock.' },
         { selector: 'TSEnumDeclaration', message: 'Erasable syntax only.' },
         { selector: 'ExportDefaultDeclaration', message: 'Named exports only.' },
       ],
     },
   },
-  { files: ['actors/node.ts', 'actors/environment.ts', 'spec/**', 'docs/examples/**', 'jest.config.ts'], rules: { 'no-restricted-syntax': 'off' } },
-  { files: ['spec/**', 'docs/examples/**'], rules: { '@typescript-eslint/no-unsafe-assignment': 'off', '@typescript-eslint/no-unsafe-member-access': 'off', '@typescript-eslint/no-unsafe-argument': 'off' } },
+  {
+    files: ['actors/node.ts', 'actors/environment.ts', 'spec/**', 'docs/examples/**', 'jest.config.ts'],
+    rules: { 'no-restricted-syntax': 'off' },
+  },
+  {
+    files: ['spec/**', 'docs/examples/**'],
+    rules: {
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+      '@typescript-eslint/no-unsafe-member-access': 'off',
+      '@typescript-eslint/no-unsafe-argument': 'off',
+    },
+  },
 );

@@ -65,6 +65,7 @@ function kindOf(schema: v.GenericSchema): Pick<OptionName, 'kind' | 'least' | 'm
   if (schema.type === 'array') return { kind: 'list' };
   if (schema.type === 'picklist') return { kind: 'choice', choices: (schema as unknown as { options: readonly string[] }).options };
   if (schema.type === 'string') return { kind: 'text' };
+  if (schema.type !== 'number') throw new TroupeError('ERR_INTERNAL', `an option of type ${schema.type} has no form in a flag`);
   const checks = ('pipe' in schema ? schema.pipe : []) as readonly Readonly<{ type: string; requirement?: unknown }>[];
   const limit = (type: string): number | undefined => checks.find((check) => check.type === type)?.requirement as number | undefined;
   const [least, most] = [limit('min_value'), limit('max_value')];

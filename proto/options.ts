@@ -73,14 +73,35 @@ export const linkOptions = v.strictObject({
     'Partial messages of all peers together; beyond it the oldest partial message ends its connection.',
   ),
 });
+/** Which lane of a queue goes next: the oldest message, the greatest weight, or shares by weight. */
+export const queuePolicies = ['fifo', 'priority', 'wdrr'] as const;
+export type QueuePolicy = (typeof queuePolicies)[number];
+
 /** Messages waiting for one peer. */
 export const peerQueueOptions = v.strictObject({
+  queue: choice(
+    queuePolicies,
+    'wdrr',
+    'Which channel goes next, and gets room first when the queue is full: wdrr shares by channel priority, priority always the highest, fifo the oldest message.',
+  ),
   maxBytes: bytes(16_000_000, 'Encoded bytes waiting for one peer.'),
   maxMessages: count(1_024, 'Messages waiting for one peer.'),
+  channelShare: count(
+    50,
+    'Percent of the queue of a peer that one channel may fill while the others are empty; several get equal parts, and as much stays free for the rest.',
+    1,
+    75,
+  ),
   maxTotalBytes: bytes(134_217_728, 'Encoded bytes waiting for all peers; a broadcast counts once.'),
+  maxTotalMessages: count(131_072, 'Messages waiting for all peers; a broadcast counts once.'),
 });
 /** Messages waiting for one reactor. */
 export const mailboxOptions = v.strictObject({
+  queue: choice(
+    queuePolicies,
+    'wdrr',
+    'Whose message is read next, and gets room first when the mailbox is full, unless the channel says otherwise: wdrr lets peers take turns, priority prefers persistent and unconditional peers, fifo the oldest message.',
+  ),
   maxBytes: bytes(8_388_608, 'Encoded bytes waiting in one channel.'),
   maxMessages: count(1_024, 'Messages waiting in one channel.'),
   peerShare: count(25, 'Percent of a mailbox that one peer may fill.', 1, 100),
@@ -173,12 +194,9 @@ export type HandshakeOptions = Readonly<v.InferOutput<typeof handshakeOptions>>;
 export type SlotsOptions = Readonly<v.InferOutput<typeof slotsOptions>>;
 export type DialerOptions = Readonly<v.InferOutput<typeof dialerOptions>>;
 export type LinkOptions = Readonly<v.InferOutput<typeof linkOptions>>;
-export type PeerQueueOptions = Readonly<v.InferOutput<typeof peerQueueOptions>>;
 export type MailboxOptions = Readonly<v.InferOutput<typeof mailboxOptions>>;
-export type PexOptions = Readonly<v.InferOutput<typeof pexOptions>>;
 export type StoreOptions = Readonly<v.InferOutput<typeof storeOptions>>;
 export type SupervisionOptions = Readonly<v.InferOutput<typeof supervisionOptions>>;
-export type StopOptions = Readonly<v.InferOutput<typeof stopOptions>>;
 /** Every option with its value, frozen. */
 export type NodeOptions = Readonly<v.InferOutput<typeof nodeOptions>>;
 /** What a user may leave out is optional here. */
