@@ -17,14 +17,18 @@ import { realEnvironment, type Environment } from './environment.ts';
 import { nodeLog } from './log.ts';
 import { Counters, LoopDelay } from './metrics.ts';
 import { monitorAddress } from './monitor/address.ts';
+import { Exposition, expositionType } from './monitor/exposition.ts';
+import { facts } from './monitor/facts.ts';
+import { metered } from './monitor/metered.ts';
+import { ListingRouter } from './monitor/open-channels.ts';
 import { monitorLogic, monitorServer, type MonitorServer } from './monitor/server.ts';
 import { monitorToken } from './monitor/token.ts';
+import { Traffic } from './monitor/traffic.ts';
 import { loadOrMakeNodeKey } from './node-key.ts';
 import { createPeerManager, type RunnablePeerManager } from './peer-manager.ts';
 import { storeLogic, type PeerStore } from './peer-store.ts';
 import type { Reactor } from './reactor.ts';
 import { reactorSupervision } from './reactors.ts';
-import { Router } from './router.ts';
 import { status, type NodeStatus } from './status.ts';
 import { memoryStore } from './stores/memory.ts';
 import { sqliteStore } from './stores/sqlite.ts';
@@ -57,9 +61,10 @@ export class Parts {
   readonly log: Logger;
   readonly counters = new Counters();
   readonly loopDelay = new LoopDelay();
+  readonly traffic = new Traffic();
   readonly transports: readonly Transport[];
   readonly manager: RunnablePeerManager;
-  readonly router: Router;
+  readonly router: ListingRouter;
   readonly store: PeerStore;
   readonly token: string;
   readonly startedAt: number;
@@ -112,7 +117,7 @@ export class Parts {
       selfAddress: () => this.selfAddress(),
       roundTripOf: (link) => this.router.roundTripOf(link),
     });
-    this.router = new Router({
+    this.router = new ListingRouter({
       clock,
       random,
       log: this.log,
@@ -120,7 +125,7 @@ export class Parts {
       options,
       counters: this.counters,
       manager: this.manager,
-      transports: this.transports,
+      transports: this.transports.map((transport) => metered(transport, this.traffic, clock)),
       resolve: resolver({ clock, timeoutMs: options.dialer.resolveMs }),
       nodeInfo: (channels) => this.nodeInfo(channels),
     });
@@ -242,11 +247,17 @@ export class Parts {
   #makeMonitor(): MonitorServer | undefined {
     const address = monitorAddress(this.options.monitor);
     if (!address) return undefined;
+    const { counters, traffic, router } = this;
+    const exposition = new Exposition(() =>
+      facts({ status: () => this.status(), counters, traffic, channels: router, link: (id) => router.link(id) }),
+    );
+    traffic.onHandshake = (direction, seconds) => exposition.observeHandshake(direction, seconds);
     return monitorServer({
       ...address,
       token: this.token,
       status: () => this.status(),
       health: () => ({ ok: this.#ready, nodeId: this.key.id, store: this.store.state }),
+      metrics: { type: expositionType, text: () => exposition.text() },
       peers: this.manager.peers,
       log: this.log.child({ actor: 'monitor' }),
     });
