@@ -1,21 +1,22 @@
 /** A channel as its reactor sees it: a mailbox to read, peers to send to. */
 import { decodeMessage, encodeMessage, type MessageType } from '../proto/codec.ts';
-import { TroupeError } from '../proto/errors.ts';
+import { TroupeError, type DropReason } from '../proto/errors.ts';
+import type { Behaviour } from '../machines/policy/score.ts';
 import type { NodeId } from '../proto/identity.ts';
-import type { MailboxOptions } from '../proto/options.ts';
+import type { MailboxOptions, QueuePolicy } from '../proto/options.ts';
 import { withDeadline, type Clock, type TimerHandle } from '../transports/clock.ts';
 import type { ChannelDescriptor } from '../transports/transport.ts';
 import type { Counters } from './metrics.ts';
 import type { Entry, PutResult, Queue } from './queue.ts';
-import { fifoQueue } from './queues/fifo.ts';
+import { makeQueue } from './queues/policy.ts';
 
 /** A message with its sender. */
 export type Envelope<M> = Readonly<{ from: NodeId; message: M }>;
 
-/** How a peer behaved, as a reactor names it; the effect is policy (design: reputation). */
-export type Behaviour = 'useful' | 'unhelpful' | 'stalled' | 'malformed' | 'flooding' | 'protocolViolation' | 'fatal';
+/** How a peer behaved, as a reactor names it; the effect on its score is policy. */
+export type { Behaviour };
 
-/** What to do with a message that finds no room: wait for it, drop the new one, or drop the oldest. */
+/** What to do with a message that finds no room: wait for it, drop the new one, or drop the oldest of the same channel and peer. */
 export type DropPolicy = 'wait' | 'newest' | 'oldest';
 
 /** What opens a channel. */
@@ -25,12 +26,20 @@ export type ChannelOptions<M> = Readonly<{
   /** For logs and the actor tree; `0x77` style if left out. */
   name?: string;
   type: MessageType<M>;
-  /** Weight in the packet scheduler, 1 or more. */
+  /** Weight in the packet scheduler and in the queues of peers, 1 or more. */
   priority: number;
   /** Largest encoded message in bytes, both ways. */
   maxMessageBytes: number;
-  queue?: 'fifo';
-  /** What happens to a message for a peer whose queue is full; `wait` by default. */
+  /**
+   * Whose message the reader gets next: `wdrr` lets peers take turns, in bytes; `priority` prefers those that the operator named (persistent and
+   * unconditional peers), even if others starve; `fifo` takes the oldest. By default what the option `mailbox.queue` says. The order among
+   * channels in a peer's queue is the node's to choose: option `peerQueue.queue`.
+   */
+  queue?: QueuePolicy;
+  /**
+   * What happens to a message that finds no room, in the queue of the peer it is for or in the mailbox: by default it waits there, and with it
+   * whoever sends. A broadcast never waits: with `wait` it is dropped for a peer whose queue is full, as with `newest`.
+   */
   drop?: DropPolicy;
 }>;
 
@@ -64,7 +73,9 @@ export type ChannelDeps = Readonly<{
   /** One peer's queue takes the message, waits or drops. */
   route(to: NodeId, message: Outgoing, policy: DropPolicy, signal?: AbortSignal): PutResult | Promise<PutResult>;
   /** Every peer that lists the channel, without waiting. */
-  routeAll(message: Outgoing): number;
+  routeAll(message: Outgoing, policy: Exclude<DropPolicy, 'wait'>): number;
+  /** What a peer counts for in a mailbox, from 1. */
+  weightOf(from: NodeId): number;
   report(from: NodeId, behaviour: Behaviour, reason: string): void;
   /** Takes the channel out of the router. */
   withdraw(channel: { readonly id: number }): void;
@@ -107,9 +118,14 @@ export class RoutedChannel<M> implements Channel<M> {
     this.#movedAt = deps.clock.now();
     const { maxBytes, maxMessages, peerShare } = deps.mailbox;
     const share = (whole: number): number => Math.max(1, Math.floor((whole * peerShare) / 100));
-    this.#mailbox = fifoQueue<Envelope<M>>(
+    this.#mailbox = makeQueue<Envelope<M>>(
+      options.queue ?? deps.mailbox.queue,
       { maxBytes, maxMessages, laneMaxBytes: share(maxBytes), laneMaxMessages: share(maxMessages) },
-      { onDrop: (_entry, reason) => deps.counters.drop(reason) },
+      {
+        weightOf: ({ item }) => deps.weightOf(item.from),
+        onDrop: ({ item }, reason) => this.#dropped(reason, item.from),
+        fullReason: 'mailboxFull',
+      },
     );
   }
 
@@ -125,12 +141,12 @@ export class RoutedChannel<M> implements Channel<M> {
   async send({ to, message }: { to: NodeId; message: M }, options?: { signal?: AbortSignal }): Promise<boolean> {
     const result = await this.#deps.route(to, this.#encode(message), this.#drop, options?.signal);
     if (result === true) return true;
-    this.#deps.counters.drop(result);
+    this.#dropped(result, to);
     return false;
   }
 
   async broadcast(message: M): Promise<number> {
-    return this.#deps.routeAll(this.#encode(message));
+    return this.#deps.routeAll(this.#encode(message), this.#drop === 'oldest' ? 'oldest' : 'newest');
   }
 
   async request(request: { to: NodeId; message: M; timeoutMs: number; signal?: AbortSignal; match?: (message: M) => boolean }): Promise<M> {
@@ -216,16 +232,16 @@ export class RoutedChannel<M> implements Channel<M> {
   }
 
   /**
-   * Puts a message from a link in the mailbox, or hands it to the request that waits for it.
-   * Waits while the mailbox is full; once the reader has taken nothing for the stall time, drops instead, until it reads again.
+   * Puts a message from a link in the mailbox, or hands it to the request that waits for it. While the mailbox is full it waits or drops, by the
+   * channel's policy; once the reader has taken nothing for the stall time, it drops instead of waiting, until it reads again.
    */
   deliver(from: NodeId, lane: number, encoded: Uint8Array, signal: AbortSignal): void | Promise<void> {
-    if (this.#closed) return this.#deps.counters.drop('withdrawn');
+    if (this.#closed) return this.#dropped('withdrawn', from);
     let message: M;
     try {
       message = decodeMessage(this.#type, encoded);
     } catch {
-      this.#deps.counters.drop('malformed');
+      this.#dropped('malformed', from);
       this.#deps.report(from, 'malformed', `undecodable message on channel ${this.name}`);
       return;
     }
@@ -234,8 +250,9 @@ export class RoutedChannel<M> implements Channel<M> {
     }
     const entry = { lane, bytes: encoded.length, item: Object.freeze({ from, message }) };
     if (this.#mailbox.size === 0) this.#moved();
-    if (this.#mailbox.put(entry, 'newest') === true) return;
-    if (this.#stall?.signal.aborted) return this.#deps.counters.drop('mailboxFull');
+    const result = this.#mailbox.put(entry, this.#drop === 'oldest' ? 'oldest' : 'newest');
+    if (result === true) return;
+    if (this.#drop !== 'wait' || this.#stall?.signal.aborted) return this.#dropped(result as DropReason, from);
     return this.#waitForRoom(entry, signal);
   }
 
@@ -264,6 +281,10 @@ export class RoutedChannel<M> implements Channel<M> {
     return { channelId: this.id, bytes };
   }
 
+  #dropped(reason: DropReason, peer: NodeId): void {
+    this.#deps.counters.drop(reason, { channelId: this.id, peer });
+  }
+
   #moved(): void {
     this.#movedAt = this.#deps.clock.now();
     if (this.#stall?.signal.aborted) this.#stall = undefined;
@@ -271,7 +292,8 @@ export class RoutedChannel<M> implements Channel<M> {
 
   async #waitForRoom(entry: Entry<Envelope<M>>, signal: AbortSignal): Promise<void> {
     const stall = (this.#stall ??= new AbortController());
-    const { clock, mailbox, counters } = this.#deps;
+    const { clock, mailbox } = this.#deps;
+    const { from } = entry.item;
     let timer: TimerHandle;
     const watch = (): void => {
       const left = this.#movedAt + mailbox.stallMs - clock.now();
@@ -286,9 +308,9 @@ export class RoutedChannel<M> implements Channel<M> {
     if (signal.aborted || stall.signal.aborted) stop();
     try {
       const result = await this.#mailbox.put(entry, 'wait', both.signal);
-      if (result !== true) counters.drop(result);
+      if (result !== true) this.#dropped(result, from);
     } catch (error) {
-      counters.drop(stall.signal.aborted && !signal.aborted ? 'mailboxFull' : 'linkClosed');
+      this.#dropped(stall.signal.aborted && !signal.aborted ? 'mailboxFull' : 'linkClosed', from);
       if (signal.aborted) throw error;
     } finally {
       clock.clearTimeout(timer);

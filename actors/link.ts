@@ -226,7 +226,7 @@ async function receive(deps: LinkDeps, link: Link, signal: AbortSignal): Promise
     const message = next instanceof Promise ? await next : next;
     const channel = deps.channel(message.channelId);
     if (!channel) {
-      deps.counters.drop('withdrawn');
+      deps.counters.drop('withdrawn', { channelId: message.channelId, peer: from });
       continue;
     }
     const waiting = channel.deliver(from, slot, message.bytes, signal);

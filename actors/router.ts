@@ -1,8 +1,8 @@
 /** The router: which message goes to which peer, over which link; parent of acceptors, dialer, evictor, links and channels (ADR 062, Router). */
 import { fromCallback, fromPromise } from 'xstate';
 import type { Logger } from 'pino';
-import { networkGroup, type NodeAddress } from '../proto/address.ts';
-import { TroupeError, type DisconnectReason } from '../proto/errors.ts';
+import { networkGroup, parseNodeAddress, type NodeAddress } from '../proto/address.ts';
+import { TroupeError, type DisconnectReason, type DropReason } from '../proto/errors.ts';
 import { formatEndpoint, type Endpoint } from '../proto/endpoint.ts';
 import type { NodeId, NodeKey } from '../proto/identity.ts';
 import type { NodeInfo } from '../proto/node-info.ts';
@@ -16,10 +16,11 @@ import { RoutedChannel, type Channel, type ChannelDeps, type ChannelOptions, typ
 import { dialerLogic } from './dialer.ts';
 import { evictorLogic } from './evictor.ts';
 import { Link, linkLogic, type LinkDeps } from './link.ts';
-import type { Counters } from './metrics.ts';
+import type { Counters, DropsByChannel } from './metrics.ts';
 import type { LinkHandle, PeerManager } from './peer-manager.ts';
-import type { PutResult } from './queue.ts';
-import { SharedBudget, fifoQueue } from './queues/fifo.ts';
+import type { PutResult, Queue } from './queue.ts';
+import { SharedBudget } from './queues/budget.ts';
+import { makeQueue } from './queues/policy.ts';
 
 export type RouterDeps = Readonly<{
   clock: Clock;
@@ -43,8 +44,14 @@ export type LinkView = Readonly<{
   nodeInfo: NodeInfo;
   connectedForMs: number;
   roundTripMs?: number;
+  /** What waits for it. */
+  queued: Readonly<{ messages: number; bytes: number }>;
+  /** Messages for it and from it that were dropped since it came up. */
+  drops: DropsByChannel;
 }>;
 
+/** What a peer that the operator has named counts for in a mailbox; others count for 1. */
+const namedWeight = 2;
 /** NodeInfo carries at most this many channels (Go peers refuse more). */
 const maxChannels = 16;
 const highestChannel = 255;
@@ -57,6 +64,8 @@ export class Router {
   readonly #routed = new Map<NodeId, Link>();
   readonly #freeSlots: number[] = [];
   readonly #budget: SharedBudget;
+  /** Peers that the operator has named come first where peers have an order. */
+  readonly #named: ReadonlySet<string>;
   #slots = 0;
   #handles = 0;
   #tellSupervisor: ((event: SupervisorEvent) => void) | undefined;
@@ -64,7 +73,9 @@ export class Router {
 
   constructor(deps: RouterDeps) {
     this.#deps = deps;
-    this.#budget = new SharedBudget(deps.options.peerQueue.maxTotalBytes);
+    const { peerQueue, persistentPeers, unconditionalPeers } = deps.options;
+    this.#budget = new SharedBudget(peerQueue.maxTotalBytes, peerQueue.maxTotalMessages);
+    this.#named = new Set([...persistentPeers.map((address) => parseNodeAddress(address).nodeId), ...unconditionalPeers]);
   }
 
   /** The child spec that the node's supervisor starts. */
@@ -96,6 +107,8 @@ export class Router {
       nodeInfo: link.remote!.nodeInfo,
       connectedForMs: this.#deps.clock.now() - (link.upAt ?? 0),
       ...(roundTripMs !== undefined && { roundTripMs }),
+      queued: { messages: link.queue.size, bytes: link.queue.bytes },
+      drops: this.#deps.counters.peerDrops(id),
     };
   }
 
@@ -204,7 +217,8 @@ export class Router {
       mailbox: options.mailbox,
       counters,
       route: (to, message, policy, signal) => this.#route(to, message, policy, signal),
-      routeAll: (message) => this.#routeAll(message),
+      routeAll: (message, policy) => this.#routeAll(message, policy),
+      weightOf: (from) => (this.#named.has(from) ? namedWeight : 1),
       report: (from, behaviour, reason) => manager.report(from, behaviour, reason),
       withdraw: (channel) => this.#channels.delete(channel.id),
     };
@@ -218,13 +232,13 @@ export class Router {
     return link.queue.put({ lane: message.channelId, bytes: message.bytes.length, item: message }, policy, signal);
   }
 
-  #routeAll(message: Outgoing): number {
+  #routeAll(message: Outgoing, policy: Exclude<DropPolicy, 'wait'>): number {
     let taken = 0;
     for (const link of this.#routed.values()) {
       if (!link.channels.has(message.channelId)) continue;
-      const result = link.queue.put({ lane: message.channelId, bytes: message.bytes.length, item: message }, 'newest');
+      const result = link.queue.put({ lane: message.channelId, bytes: message.bytes.length, item: message }, policy);
       if (result === true) taken++;
-      else this.#deps.counters.drop(result as Exclude<PutResult, true>);
+      else this.#deps.counters.drop(result as DropReason, { channelId: message.channelId, peer: link.id! });
     }
     return taken;
   }
@@ -265,16 +279,31 @@ export class Router {
         return resolve();
       }
       const slot = this.#freeSlots.pop() ?? this.#slots++;
-      const { peerQueue } = this.#deps.options;
-      const queue = fifoQueue<Outgoing>(
-        { maxBytes: peerQueue.maxBytes, maxMessages: peerQueue.maxMessages },
-        { budget: this.#budget, onDrop: (_entry, reason) => this.#deps.counters.drop(reason) },
+      const link: Link = new Link(
+        String(this.#handles++),
+        slot,
+        connection,
+        this.#makeQueue((channelId, reason) => this.#deps.counters.drop(reason, { channelId, ...(link.id && { peer: link.id }) })),
+        address,
       );
-      const link = new Link(String(this.#handles++), slot, connection, queue, address);
       this.#links.set(link.handle, link);
       const logic = linkLogic(this.#linkDeps(), link, resolve);
       tellSupervisor({ type: 'supervisor.spawn', spec: { key: `link:${slot}`, logic, restart: 'temporary' } });
     });
+  }
+
+  /** The queue of one peer; its lanes are channels. */
+  #makeQueue(onDrop: (channelId: number, reason: DropReason) => void): Queue<Outgoing> {
+    const { queue, maxBytes, maxMessages, channelShare } = this.#deps.options.peerQueue;
+    return makeQueue<Outgoing>(
+      queue,
+      { maxBytes, maxMessages, laneShare: channelShare },
+      {
+        budget: this.#budget,
+        weightOf: ({ lane }) => this.#channels.get(lane)?.descriptor.priority ?? 1,
+        onDrop: ({ lane }, reason) => onDrop(lane, reason),
+      },
+    );
   }
 
   #linkDeps(): LinkDeps {
@@ -291,7 +320,7 @@ export class Router {
       channel: (id) => this.#channels.get(id),
       channels: () => this.#channels.values(),
       find: (handle) => this.#links.get(handle),
-      routed: (link) => this.#routed.set(link.remote!.nodeId, link),
+      routed: (link) => this.#routeTo(link),
       unrouted: (link) => this.#unroute(link),
       ended: (link) => this.#forget(link),
     };
@@ -299,6 +328,11 @@ export class Router {
 
   #descriptors(): readonly ChannelDescriptor[] {
     return [...this.#channels.values()].map((channel) => channel.descriptor);
+  }
+
+  #routeTo(link: Link): void {
+    this.#routed.set(link.remote!.nodeId, link);
+    this.#deps.counters.followPeer(link.remote!.nodeId);
   }
 
   #unroute(link: Link): void {
@@ -309,6 +343,7 @@ export class Router {
   #forget(link: Link): void {
     if (link.remote) this.#unroute(link);
     this.#links.delete(link.handle);
+    if (link.id && link.upAt !== undefined && !this.#routed.has(link.id)) this.#deps.counters.forgetPeer(link.id);
   }
 
   #freeSlot(key: string): void {

@@ -21,9 +21,10 @@ function rig(options: Partial<ChannelOptions<Uint8Array>> = {}, deps: Partial<Ch
     {
       clock,
       counters,
-      mailbox: { maxBytes: 100, maxMessages: 4, peerShare: 50, stallMs: 1_000 },
+      mailbox: { queue: 'wdrr', maxBytes: 100, maxMessages: 4, peerShare: 50, stallMs: 1_000 },
       route: (to, message): PutResult => (sent.push({ to, message }), true),
       routeAll: (message) => sent.push({ to: 'all', message }),
+      weightOf: () => 1,
       report: (from, behaviour) => void reports.push(`${from} ${behaviour}`),
       withdraw: () => undefined,
       ...deps,

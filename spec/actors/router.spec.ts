@@ -113,7 +113,7 @@ function world() {
       }),
     });
     const spec = router.spec();
-    const actor = createActor(guarded(supervisorMachine), { input: spec.input?.() as never, clock: clock as never });
+    const actor = createActor(guarded(supervisorMachine), { input: spec.input?.() as never, clock: clock });
     actor.subscribe({ error: () => undefined });
     actor.start();
     const made = { key, router, manager, counters, actor };

@@ -203,4 +203,10 @@ if (!json) {
   }
 }
 for (const { case: name, backend } of failures) process.stderr.write(`past its bound: ${name}, ${backend}\n`);
-process.exit(failures.length > 0 ? 1 : 0);
+const saturation = spawn(
+  process.execPath,
+  [...process.execArgv, new URL('./saturation.ts', import.meta.url).pathname, ...process.argv.slice(2)],
+  { stdio: 'inherit' },
+);
+const [code] = (await once(saturation, 'exit')) as [number | null];
+process.exit(failures.length > 0 || code !== 0 ? 1 : 0);

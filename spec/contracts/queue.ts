@@ -1,20 +1,24 @@
-/** What every queue must do, whatever its policy: order within a lane, exact accounting, release of everybody who waits. */
+/** What every queue must do, whatever its policy: order within a lane, exact accounting, limits, release of everybody who waits, no starvation by size. */
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { DropReason } from '../../proto/errors.ts';
-import type { Entry, Queue, QueueLimits } from '../../actors/queue.ts';
+import type { Entry, PutResult, Queue, QueueLimits } from '../../actors/queue.ts';
+import { SharedBudget } from '../../actors/queues/budget.ts';
+import type { QueueOptions } from '../../actors/queues/lanes.ts';
 import { settle } from '../support/virtual-clock.ts';
 
 export type Item = Readonly<{ lane: number; serial: number }>;
 type Dropped = { entry: Entry<Item>; reason: DropReason };
-export type MakeQueue = (limits: QueueLimits, onDrop: (entry: Entry<Item>, reason: DropReason) => void) => Queue<Item>;
+export type MakeQueue = (limits: QueueLimits, options: QueueOptions<Item>) => Queue<Item>;
 
 const seed = Number(process.env.SEED ?? 4_711);
+const lanes = [0, 1, 2, 3];
 
 export function queueContract(name: string, make: MakeQueue): void {
-  const build = (limits: Partial<QueueLimits> = {}): { queue: Queue<Item>; dropped: Dropped[] } => {
+  const build = (limits: Partial<QueueLimits> = {}, options: QueueOptions<Item> = {}): { queue: Queue<Item>; dropped: Dropped[] } => {
     const dropped: Dropped[] = [];
-    const queue = make({ maxBytes: 100, maxMessages: 10, ...limits }, (entry, reason) => dropped.push({ entry, reason }));
+    const onDrop = (entry: Entry<Item>, reason: DropReason): unknown => dropped.push({ entry, reason });
+    const queue = make({ maxBytes: 100, maxMessages: 10, ...limits }, { onDrop, ...options });
     return { queue, dropped };
   };
   const entry = (serial: number, bytes = 10, lane = 1): Entry<Item> => ({ lane, bytes, item: { lane, serial } });
@@ -23,25 +27,67 @@ export function queueContract(name: string, make: MakeQueue): void {
     for (let next = queue.take(); next; next = queue.take()) taken.push(next.item.serial);
     return taken;
   };
+  /** What became of a put so far. */
+  const outcome = (result: PutResult | Promise<PutResult>): { now: PutResult | 'waiting' } => {
+    const seen: { now: PutResult | 'waiting' } = { now: 'waiting' };
+    void Promise.resolve(result).then((settled) => (seen.now = settled));
+    return seen;
+  };
 
-  describe(`${name}: queue contract`, () => {
+  describe(`${name}: messages`, () => {
     test('what goes in comes out, in order, and leaves nothing behind', () => {
       const { queue } = build();
       for (const serial of [1, 2, 3]) expect(queue.put(entry(serial), 'wait')).toBe(true);
-      expect([queue.size, queue.bytes]).toEqual([3, 30]);
+      expect([queue.size, queue.bytes, queue.laneSize(1), queue.laneBytes(1)]).toEqual([3, 30, 3, 30]);
       expect(serials(queue)).toEqual([1, 2, 3]);
-      expect([queue.size, queue.bytes]).toEqual([0, 0]);
+      expect([queue.size, queue.bytes, queue.laneSize(1), queue.laneBytes(1)]).toEqual([0, 0, 0, 0]);
     });
 
-    test('a writer waits while there is no room and goes on when there is', async () => {
+    test('only lanes that are accepted give something', () => {
+      const { queue } = build();
+      void queue.put(entry(0, 10, 1), 'wait');
+      void queue.put(entry(1, 10, 2), 'wait');
+      expect(queue.take(() => false)).toBeUndefined();
+      expect(queue.take((lane) => lane === 2)?.item.serial).toBe(1);
+      expect(queue.take((lane) => lane === 2)).toBeUndefined();
+      expect(queue.size).toBe(1);
+    });
+
+    test('a reader is woken once for each time it asked', () => {
+      const { queue } = build();
+      let woken = 0;
+      queue.onAdded(() => woken++);
+      void queue.put(entry(0), 'wait');
+      void queue.put(entry(1), 'wait');
+      expect(woken).toBe(1);
+    });
+
+    test('an idle queue, and one with writers that wait, keeps no timer and runs nothing', async () => {
+      const kinds = ['Timeout', 'Immediate', 'TickObject', 'Microtask'];
+      const running = (): number => process.getActiveResourcesInfo().filter((kind) => kinds.includes(kind)).length;
+      const before = running();
+      const { queue } = build({ maxMessages: 1 }, { budget: new SharedBudget(5, 1) });
+      let woken = 0;
+      void queue.put(entry(0), 'wait');
+      const waiting = outcome(queue.put(entry(1), 'wait'));
+      queue.onAdded(() => woken++);
+      await settle();
+      expect(running()).toBeLessThanOrEqual(before);
+      expect([woken, waiting.now]).toEqual([0, 'waiting']);
+      queue.close();
+    });
+  });
+
+  describe(`${name}: room`, () => {
+    test('a writer waits while there is none and goes on when there is', async () => {
       const { queue } = build();
       for (let serial = 0; serial < 10; serial++) void queue.put(entry(serial), 'wait');
-      let done = false;
-      const waiting = Promise.resolve(queue.put(entry(10), 'wait')).then((result) => ((done = true), result));
+      const waiting = outcome(queue.put(entry(10), 'wait'));
       await settle();
-      expect(done).toBe(false);
+      expect(waiting.now).toBe('waiting');
       expect(queue.take()?.item.serial).toBe(0);
-      expect(await waiting).toBe(true);
+      await settle();
+      expect(waiting.now).toBe(true);
       expect(serials(queue)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     });
 
@@ -50,12 +96,14 @@ export function queueContract(name: string, make: MakeQueue): void {
       void queue.put(entry(0, 25), 'wait');
       const big = queue.put(entry(1, 25), 'wait');
       const small = queue.put(entry(2, 1), 'wait');
+      expect(queue.put(entry(3, 1), 'newest')).toBe('queueFull');
+      expect(queue.put(entry(4, 1), 'oldest')).toBe('queueFull');
       expect(queue.take()?.item.serial).toBe(0);
       expect(await Promise.all([big, small])).toEqual([true, true]);
       expect(serials(queue)).toEqual([1, 2]);
     });
 
-    test('a lane that waits holds back no other lane that has room', async () => {
+    test('a lane that waits for its own room holds back no other lane', async () => {
       const { queue } = build({ laneMaxMessages: 1 });
       void queue.put(entry(0, 10, 1), 'wait');
       const waiting = queue.put(entry(1, 10, 1), 'wait');
@@ -64,14 +112,19 @@ export function queueContract(name: string, make: MakeQueue): void {
       expect(await waiting).toBe(true);
     });
 
-    test('newest drops the new message, oldest makes room by dropping the oldest of its lane', () => {
-      const { queue, dropped } = build({ maxMessages: 2 });
-      void queue.put(entry(0), 'newest');
-      void queue.put(entry(1), 'newest');
-      expect(queue.put(entry(2), 'newest')).toBe('queueFull');
-      expect(queue.put(entry(3), 'oldest')).toBe(true);
-      expect(dropped.map(({ entry: { item }, reason }) => [item.serial, reason])).toEqual([[0, 'queueFull']]);
-      expect(serials(queue)).toEqual([1, 3]);
+    test('a large message is not kept out by small ones that come after it', async () => {
+      const { queue } = build();
+      for (let serial = 0; serial < 10; serial++) void queue.put(entry(serial, 10, 2), 'wait');
+      const large = outcome(queue.put(entry(10, 90, 1), 'wait'));
+      const small = Array.from({ length: 20 }, (_, index) => outcome(queue.put(entry(11 + index, 10, 2), 'wait')));
+      for (let taken = 0; taken < 9; taken++) {
+        expect(queue.take()?.item.lane).toBe(2);
+        expect(queue.put(entry(100 + taken, 10, 2), 'newest')).toBe('queueFull');
+      }
+      await settle();
+      expect(large.now).toBe(true);
+      expect(small.map(({ now }) => now)).toEqual(small.map(() => 'waiting'));
+      queue.close();
     });
 
     test('a message larger than the limit enters alone', () => {
@@ -83,6 +136,53 @@ export function queueContract(name: string, make: MakeQueue): void {
       expect(queue.put(entry(3, 1_000), 'newest')).toBe('queueFull');
     });
 
+    test('by its share a lane fills a part of the whole, several get equal parts, and one that was quiet still finds room', () => {
+      const { queue } = build({ maxBytes: 1_200, maxMessages: 1_000, laneShare: 50 });
+      const fill = (lane: number): number => {
+        while (queue.put(entry(0, 10, lane), 'newest') === true);
+        return queue.laneBytes(lane);
+      };
+      expect(fill(1)).toBe(600);
+      for (let take = 0; take < 200; take++) {
+        for (const lane of [1, 2, 3]) fill(lane);
+        queue.take();
+      }
+      for (const lane of [1, 2, 3]) expect(Math.abs(queue.laneBytes(lane) - 300)).toBeLessThanOrEqual(10);
+      expect(queue.put(entry(0, 250, 4), 'newest')).toBe(true);
+    });
+  });
+
+  describe(`${name}: drops`, () => {
+    test('newest drops the new message, oldest makes room by dropping the oldest of its lane', () => {
+      const { queue, dropped } = build({ maxMessages: 2 });
+      void queue.put(entry(0), 'newest');
+      void queue.put(entry(1), 'newest');
+      expect(queue.put(entry(2), 'newest')).toBe('queueFull');
+      expect(queue.put(entry(3), 'oldest')).toBe(true);
+      expect(dropped.map(({ entry: { item }, reason }) => [item.serial, reason])).toEqual([[0, 'queueFull']]);
+      expect(serials(queue)).toEqual([1, 3]);
+    });
+
+    test('oldest drops no more than it needs, and nothing if that would not help', () => {
+      const { queue, dropped } = build();
+      for (const serial of [0, 1, 2]) void queue.put(entry(serial, 10, 1), 'wait');
+      void queue.put(entry(3, 60, 2), 'wait');
+      expect(queue.put(entry(4, 50, 1), 'oldest')).toBe('queueFull');
+      expect(dropped).toEqual([]);
+      expect(queue.put(entry(5, 25, 1), 'oldest')).toBe(true);
+      expect(dropped.map(({ entry: { item } }) => item.serial)).toEqual([0, 1]);
+    });
+
+    test('the reason for a drop for want of room is the one the queue was made with', () => {
+      const { queue, dropped } = build({ maxMessages: 1 }, { fullReason: 'mailboxFull' });
+      void queue.put(entry(0), 'wait');
+      expect(queue.put(entry(1), 'newest')).toBe('mailboxFull');
+      expect(queue.put(entry(2), 'oldest')).toBe(true);
+      expect(dropped.map(({ reason }) => reason)).toEqual(['mailboxFull']);
+    });
+  });
+
+  describe(`${name}: release`, () => {
     test('an abort releases a waiting writer with exactly its reason and takes nothing', async () => {
       const { queue } = build({ maxMessages: 1 });
       void queue.put(entry(0), 'wait');
@@ -95,18 +195,32 @@ export function queueContract(name: string, make: MakeQueue): void {
       await expect(queue.put(entry(2), 'wait', stop.signal)).rejects.toBe(reason);
     });
 
+    test('an abort of the one that goes first lets in those behind it', async () => {
+      const { queue } = build();
+      for (const lane of [2, 3]) void queue.put(entry(lane, 45, lane), 'wait');
+      const stop = new AbortController();
+      const large = queue.put(entry(0, 90, 1), 'wait', stop.signal);
+      const small = outcome(queue.put(entry(1, 10, 1), 'wait'));
+      await settle();
+      expect(small.now).toBe('waiting');
+      stop.abort(new Error('enough'));
+      await expect(large).rejects.toThrow('enough');
+      await settle();
+      expect(small.now).toBe(true);
+    });
+
     test('closing drops what is held, releases writers and reader, and takes nothing more', async () => {
       const { queue, dropped } = build({ maxMessages: 1 });
       void queue.put(entry(0), 'wait');
-      const waiting = queue.put(entry(1), 'wait');
+      const waiting = [1, 2].map((lane) => Promise.resolve(queue.put(entry(lane, 10, lane), 'wait')));
       let woken = 0;
       queue.onAdded(() => woken++);
       queue.close('shutdown');
       queue.close();
-      expect(await waiting).toBe('shutdown');
+      expect(await Promise.all(waiting)).toEqual(['shutdown', 'shutdown']);
       expect(dropped.map(({ reason }) => reason)).toEqual(['shutdown']);
       expect([woken, queue.size, queue.bytes, queue.closed]).toEqual([1, 0, 0, true]);
-      expect(queue.put(entry(2), 'wait')).toBe('linkClosed');
+      expect(queue.put(entry(3), 'wait')).toBe('linkClosed');
       expect(queue.take()).toBeUndefined();
     });
 
@@ -120,60 +234,155 @@ export function queueContract(name: string, make: MakeQueue): void {
       expect(dropped.map(({ entry: { item } }) => item.serial)).toEqual([0]);
       expect(serials(queue)).toEqual([2]);
     });
+  });
 
-    test('a reader is woken once for each time it asked', () => {
-      const { queue } = build();
-      let woken = 0;
-      queue.onAdded(() => woken++);
-      void queue.put(entry(0), 'wait');
-      void queue.put(entry(1), 'wait');
-      expect(woken).toBe(1);
+  describe(`${name}: a budget that queues share`, () => {
+    test('counts a broadcast once and lets the next writer in when the last queue has let it go', async () => {
+      const budget = new SharedBudget(100, 10);
+      const [one, two] = [build({}, { budget }).queue, build({}, { budget }).queue];
+      const broadcast = entry(0, 80);
+      void one.put(broadcast, 'newest');
+      void two.put(broadcast, 'newest');
+      expect([budget.bytes, budget.messages]).toEqual([80, 1]);
+      const waiting = two.put(entry(1, 30, 2), 'wait');
+      one.take();
+      expect(budget.bytes).toBe(80);
+      two.take();
+      expect(await waiting).toBe(true);
+      expect(budget.bytes).toBe(30);
+      two.close();
+      expect([budget.bytes, budget.messages]).toEqual([0, 0]);
     });
 
-    test('any run of puts and takes accounts for every byte and keeps every lane in order', async () => {
-      const step = fc.oneof(
-        fc.record({
+    test('limits messages as well as bytes, and a message larger than it enters when nothing else is held', () => {
+      const budget = new SharedBudget(100, 2);
+      const [one, two] = [build({}, { budget }).queue, build({}, { budget }).queue];
+      expect([one.put(entry(0, 1), 'newest'), two.put(entry(1, 1), 'newest')]).toEqual([true, true]);
+      expect(two.put(entry(2, 1), 'newest')).toBe('queueFull');
+      one.take();
+      two.take();
+      expect(one.put(entry(3, 1_000), 'newest')).toBe(true);
+      expect(two.put(entry(4, 1), 'newest')).toBe('queueFull');
+    });
+
+    test('hands out room by turns: a queue with many writers keeps no other queue out, and a large message is not passed', async () => {
+      const budget = new SharedBudget(100, 10);
+      const [full, greedy, modest] = [0, 1, 2].map(() => build({}, { budget }).queue) as [Queue<Item>, Queue<Item>, Queue<Item>];
+      for (let serial = 0; serial < 10; serial++) void full.put(entry(serial), 'wait');
+      for (let serial = 10; serial < 20; serial++) void greedy.put(entry(serial), 'wait');
+      const large = outcome(modest.put(entry(20, 30), 'wait'));
+      expect(full.put(entry(21), 'newest')).toBe('queueFull');
+      full.take();
+      expect([greedy.size, modest.size]).toEqual([1, 0]);
+      for (let taken = 0; taken < 2; taken++) full.take();
+      expect([greedy.size, modest.size]).toEqual([1, 0]);
+      expect(full.put(entry(22, 1, 2), 'newest')).toBe('queueFull');
+      full.take();
+      await settle();
+      expect([greedy.size, modest.size, large.now]).toEqual([1, 1, true]);
+      for (const queue of [full, modest, greedy]) queue.close();
+      expect([budget.bytes, budget.messages]).toEqual([0, 0]);
+    });
+
+    test('is not kept by writers that have gone', async () => {
+      const budget = new SharedBudget(10, 10);
+      const [full, gone, other] = [0, 1, 2].map(() => build({}, { budget }).queue) as [Queue<Item>, Queue<Item>, Queue<Item>];
+      void full.put(entry(0, 5), 'wait');
+      const stop = new AbortController();
+      const aborted = Promise.resolve(gone.put(entry(1, 10), 'wait', stop.signal)).catch(() => 'aborted');
+      expect(other.put(entry(2, 1), 'newest')).toBe('queueFull');
+      stop.abort();
+      expect(await aborted).toBe('aborted');
+      expect(other.put(entry(3, 1), 'newest')).toBe(true);
+      const closed = outcome(gone.put(entry(4, 10), 'wait'));
+      gone.close();
+      await settle();
+      expect(closed.now).toBe('linkClosed');
+      expect(other.put(entry(5, 1), 'newest')).toBe(true);
+    });
+  });
+
+  test(`${name}: any run of puts, takes, aborts and removals accounts for every byte, keeps every limit and every lane in order`, async () => {
+    const lane = fc.constantFrom(...lanes);
+    const step = fc.oneof(
+      {
+        weight: 6,
+        arbitrary: fc.record({
           kind: fc.constant('put' as const),
-          lane: fc.integer({ min: 0, max: 3 }),
-          bytes: fc.integer({ min: 0, max: 60 }),
+          lane,
+          bytes: fc.integer({ min: 0, max: 130 }),
           policy: fc.constantFrom('wait' as const, 'newest' as const, 'oldest' as const),
         }),
-        fc.record({ kind: fc.constant('take' as const), lane: fc.integer({ min: 0, max: 3 }) }),
-        fc.record({ kind: fc.constant('remove' as const), lane: fc.integer({ min: 0, max: 3 }) }),
-      );
-      await fc.assert(
-        fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
-          const { queue, dropped } = build({ laneMaxBytes: 60, laneMaxMessages: 4 });
-          let serial = 0;
-          let put = 0;
-          const out: Entry<Item>[] = [];
-          const refused: Promise<void>[] = [];
-          let refusedBytes = 0;
-          for (const each of steps) {
-            if (each.kind === 'put') {
-              const one = entry(serial++, each.bytes, each.lane);
-              put += one.bytes;
-              refused.push(
-                Promise.resolve(queue.put(one, each.policy)).then((result) => void (result !== true && (refusedBytes += one.bytes))),
-              );
-            } else if (each.kind === 'take') {
-              const one = queue.take((lane) => lane === each.lane);
-              if (one) out.push(one);
-            } else queue.removeLane(each.lane, 'peerDown');
+      },
+      { weight: 4, arbitrary: fc.record({ kind: fc.constant('take' as const), lane }) },
+      { weight: 2, arbitrary: fc.record({ kind: fc.constant('takeAny' as const) }) },
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant('remove' as const), lane }) },
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant('abort' as const), which: fc.nat(20) }) },
+      // Somebody else uses the budget.
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant('others' as const), bytes: fc.integer({ min: 0, max: 150 }) }) },
+    );
+    const shape = fc.record({ laneShare: fc.constantFrom(100, 50, 25), laneMaxMessages: fc.constantFrom(4, 10), budgeted: fc.boolean() });
+    await fc.assert(
+      fc.asyncProperty(shape, fc.array(step, { maxLength: 80 }), async ({ laneShare, laneMaxMessages, budgeted }, steps) => {
+        const budget = new SharedBudget(150, 8);
+        const limits = { maxBytes: 100, maxMessages: 10, laneMaxBytes: 60, laneMaxMessages, laneShare };
+        const { queue, dropped } = build(limits, { weightOf: (each) => each.lane + 1, ...(budgeted && { budget }) });
+        const others = build({ maxBytes: 1e6 }, { budget }).queue;
+        const put: Entry<Item>[] = [];
+        const out: Entry<Item>[] = [];
+        const refused: Entry<Item>[] = [];
+        const pending: Promise<unknown>[] = [];
+        const stops: AbortController[] = [];
+        const broken: string[] = [];
+        const must = (rule: string, holds: boolean): void => void (holds || broken.push(rule));
+        const sum = (of: (lane: number) => number): number => lanes.reduce((total, each) => total + of(each), 0);
+        const check = (): void => {
+          must(
+            'the lanes add up',
+            sum((each) => queue.laneBytes(each)) === queue.bytes && sum((each) => queue.laneSize(each)) === queue.size,
+          );
+          must('the limits hold', queue.size <= limits.maxMessages && (queue.size <= 1 || queue.bytes <= limits.maxBytes));
+          for (const each of lanes) {
+            const size = queue.laneSize(each);
+            must('the limits of a lane hold', size <= laneMaxMessages && (size <= 1 || queue.laneBytes(each) <= limits.laneMaxBytes));
           }
-          for (let next = queue.take(); next; next = queue.take()) out.push(next);
-          expect([queue.size, queue.bytes]).toEqual([0, 0]);
-          queue.close();
-          await Promise.all(refused);
-          const bytes = (entries: readonly Entry<Item>[]): number => entries.reduce((sum, each) => sum + each.bytes, 0);
-          expect(bytes(out) + bytes(dropped.map((each) => each.entry)) + refusedBytes).toBe(put);
-          for (const lane of [0, 1, 2, 3]) {
-            const inLane = out.filter((each) => each.lane === lane).map((each) => each.item.serial);
-            expect(inLane).toEqual([...inLane].sort((a, b) => a - b));
-          }
-        }),
-        { seed, numRuns: 300 },
-      );
-    });
+          must('the budget counts all', budget.messages === (budgeted ? queue.size : 0) + others.size);
+          must('the budget counts every byte', budget.bytes === (budgeted ? queue.bytes : 0) + others.bytes);
+          must('the budget holds', budget.messages <= budget.maxMessages && (budget.messages <= 1 || budget.bytes <= budget.maxBytes));
+        };
+        for (const [serial, each] of steps.entries()) {
+          if (each.kind === 'put') {
+            const one = entry(serial, each.bytes, each.lane);
+            const stop = new AbortController();
+            stops.push(stop);
+            put.push(one);
+            const result = Promise.resolve(queue.put(one, each.policy, stop.signal));
+            pending.push(result.catch(() => 'aborted').then((became) => became === true || refused.push(one)));
+          } else if (each.kind === 'take' || each.kind === 'takeAny') {
+            const one = each.kind === 'take' ? queue.take((candidate) => candidate === each.lane) : queue.take();
+            if (one) out.push(one);
+          } else if (each.kind === 'remove') queue.removeLane(each.lane, 'peerDown');
+          else if (each.kind === 'abort') stops[each.which]?.abort();
+          else if (others.put(entry(serial, each.bytes), 'newest') !== true) others.take();
+          check();
+        }
+        others.close();
+        for (let next = queue.take(); next; next = queue.take()) out.push(next);
+        check();
+        expect(broken).toEqual([]);
+        expect([queue.size, queue.bytes]).toEqual([0, 0]);
+        queue.close();
+        await Promise.all(pending);
+        const gone = [...out, ...dropped.map((each) => each.entry).filter((each) => put.includes(each)), ...refused];
+        expect(gone.length).toBe(put.length);
+        expect(new Set(gone)).toEqual(new Set(put));
+        expect([budget.bytes, budget.messages]).toEqual([0, 0]);
+        for (const each of lanes) {
+          const inLane = out.filter(({ item }) => item.lane === each).map(({ item }) => item.serial);
+          expect(inLane).toEqual([...inLane].sort((a, b) => a - b));
+        }
+      }),
+      { seed, numRuns: 300 },
+    );
   });
 }
