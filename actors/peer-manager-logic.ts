@@ -72,7 +72,8 @@ export class ManagerLine {
   /** Calls the manager; the answer comes with the return. @throws TroupeError `ERR_NODE_STATE`. */
   ask(call: Call): Answered {
     let answered: Answer | undefined;
-    this.#begin(call, { answer: (answer) => (answered = answer), fail: () => undefined });
+    const request = this.#begin(call, { answer: (answer) => (answered = answer), fail: () => undefined });
+    this.#asked.delete(request);
     if (!answered) throw new TroupeError('ERR_INTERNAL', `${call.type} was not answered`);
     return { answer: answered, durable: this.#written };
   }

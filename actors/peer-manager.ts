@@ -65,7 +65,7 @@ export interface PeerManager {
   ready(id: NodeId, link: LinkHandle): void;
   /** The next link to close, with the reason; waits until there is one. Each is handed out once. */
   evictNext(signal: AbortSignal): Promise<Readonly<{ id: NodeId; link: LinkHandle; reason: DisconnectReason }>>;
-  /** A link that was admitted or held has ended. `rejected` says the remote closed it within two seconds of NodeInfo, before any packet (design decision 7). */
+  /** A link that was admitted or held has ended. `rejected` says the remote closed it within two seconds of NodeInfo, before any packet. */
   disconnected(id: NodeId, link: LinkHandle, reason: DisconnectReason, detail?: string): void;
   /** A report on a peer's behaviour. */
   report(id: NodeId, behaviour: Behaviour, reason: string): void;

@@ -146,7 +146,7 @@ export function advanced(book: PeerBook, now: number): PeerBook {
     next = { ...next, bans, loose: next.rules.persistent.has(row.id) ? next.loose : insert(next.loose, row, byWorth) };
   }
   const { cooldownMs, persistent } = book.rules;
-  for (let row = undefined as never as ReturnType<typeof first<PeerRow>>; row && dialableAt(row, cooldownMs) <= now; row = first(next.waiting)) {
+  for (let row = first(next.waiting); row && dialableAt(row, cooldownMs) <= now; row = first(next.waiting)) {
     const waiting = remove(next.waiting, row, byTime(cooldownMs));
     next = persistent.has(row.id)
       ? { ...next, waiting, duePersistent: insert(next.duePersistent, row, byPromise) }

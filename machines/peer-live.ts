@@ -1,9 +1,10 @@
 /** A live peer: the chart of `peer.ts` as an actor that tells its parent what it asks for and, after each event, what has become of it. */
 import { sendParent } from 'xstate';
 import type { NodeId } from '../proto/identity.ts';
-import { peerRegions, peerSetup } from './peer.ts';
+import { peerRegions } from './peer.ts';
 import { fromInput } from './peer-changes.ts';
 import type { PeerContext, PeerEffects, PeerEvent } from './peer-context.ts';
+import { peerSetup } from './peer-setup.ts';
 
 /** One of a peer's effects with its parameters. */
 export type PeerEffect = { [K in keyof PeerEffects]: Readonly<{ type: K }> & PeerEffects[K] }[keyof PeerEffects];

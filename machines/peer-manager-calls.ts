@@ -1,21 +1,14 @@
 /** What the manager decides when it is called: by the router, by a reactor, by the operator, by the clock. One function for each event. */
 import { formatNodeAddress, ipScope, networkGroup, normalizeIp, type NodeAddress } from '../proto/address.ts';
-import type { NodeId } from '../proto/identity.ts';
 import { nextChangeAt, nextToDial, rowOf, shareOf } from './peer-book.ts';
+import { duplicateRuling } from './peer-admission.ts';
 import type { Arrival, PeerArrival, Ruling } from './peer-context.ts';
 import type { PeerNotice } from './peer-live.ts';
-import {
-  classOf,
-  type AddressSource,
-  type Answer,
-  type Decision,
-  type ManagerContext,
-  type ManagerStimulus,
-} from './peer-manager-context.ts';
-import { deliver, forgetUrgency, grant, livePeerOf, nextEviction, record, wakeDue } from './peer-manager-peers.ts';
+import { classOf, type AddressSource, type Decision, type ManagerContext, type ManagerStimulus } from './peer-manager-context.ts';
+import { deliver, grant, livePeerOf, nextEviction, record, wakeDue } from './peer-manager-peers.ts';
 import { blankRow, type PeerRow } from './peer-row.ts';
 import { isBelievable, isOwnHost, withAddress, type Source } from './policy/intake.ts';
-import { dueAddress, longestBanMs } from './policy/retry.ts';
+import { dueAddress } from './policy/retry.ts';
 import { isBanned } from './policy/score.ts';
 import { first, itemsOf, sizeOf } from './policy/tree.ts';
 
@@ -23,7 +16,6 @@ type On<T extends (ManagerStimulus | PeerNotice)['type']> = Extract<ManagerStimu
 const unlimited = Number.MAX_SAFE_INTEGER;
 /** Less than the one slot that a peer's own link could free. */
 const noRoom = -2;
-const done: Answer = { kind: 'done' };
 
 // addresses
 
@@ -67,7 +59,7 @@ export function withdrawDial(decision: Decision, { request }: On<'dial.requested
 }
 
 /** Outbound slots left for ordinary peers: those of persistent peers are set aside, so that the others can never take them. */
-function outboundRoom({ setup, usage }: ManagerContext): number {
+export function outboundRoom({ setup, usage }: ManagerContext): number {
   return setup.options.slots.outbound - setup.persistentIds.size - usage.outbound;
 }
 
@@ -157,14 +149,21 @@ export function markReady(decision: Decision, { id, link, now }: On<'link.ready'
 }
 
 export function endLink(decision: Decision, { id, link, reason, detail, now, roll }: On<'link.ended'>): void {
-  const { rulings, evictions } = decision.context;
+  const { rulings, rulingWaiters, evictions } = decision.context;
   if (rulings.some((each) => each.link === link)) decision.change({ rulings: rulings.filter((each) => each.link !== link) });
+  for (const waiter of rulingWaiters.filter((each) => each.link === link)) {
+    withdrawRuling(decision, waiter);
+    refuse(decision, waiter.request, duplicateRuling);
+  }
   if (evictions.some((each) => each.link === link)) decision.change({ evictions: evictions.filter((each) => each.link !== link) });
   if (livePeerOf(decision.context, id)) deliver(decision, id, { type: 'peer.disconnected', link, reason, detail, now, roll });
 }
 
 /** Dials that nobody will answer have failed, links that nobody holds have ended. */
 export function forgetRouter(decision: Decision, { now, roll }: On<'router.restarted'>): void {
+  const { dialWaiters, evictWaiters, rulingWaiters } = decision.context;
+  for (const request of [...dialWaiters, ...evictWaiters, ...rulingWaiters.map((each) => each.request)])
+    decision.fail(request, 'ERR_NODE_STATE', 'the router has started anew');
   decision.change({ dialWaiters: [], evictWaiters: [], rulingWaiters: [], rulings: [] });
   for (const { id, context } of [...itemsOf(decision.context.live)]) {
     if (context.dialing) deliver(decision, id, { type: 'peer.dialFailed', address: '', code: 'ERR_NODE_STATE', now, roll });
@@ -184,10 +183,10 @@ export function awaitRuling(decision: Decision, { link, request }: On<'ruling.re
     return decision.reply(request, { kind: 'ruling', ruling: made.ruling });
   }
   const isHeld = [...itemsOf(live)].some((peer) => peer.context.rival?.handle === link);
-  if (!isHeld) return refuse(decision, request, { verdict: 'refuse', reason: 'duplicate', code: 'ERR_PEER_DUPLICATE' });
+  if (!isHeld) return refuse(decision, request, duplicateRuling);
   decision.change({ rulingWaiters: [...rulingWaiters, { link, request }] });
 }
-export function withdrawRuling(decision: Decision, { request }: On<'ruling.requested' | 'ruling.withdrawn'>): void {
+export function withdrawRuling(decision: Decision, { request }: Readonly<{ request: number }>): void {
   decision.change({ rulingWaiters: decision.context.rulingWaiters.filter((each) => each.request !== request) });
 }
 
@@ -211,65 +210,6 @@ export function handOutEviction(decision: Decision): void {
 
 export function reportBehaviour(decision: Decision, { id, behaviour, reason, now }: On<'behaviour.reported'>): void {
   if (rowOf(decision.context.book, id)) deliver(decision, id, { type: 'peer.reported', behaviour, reason, now });
-}
-
-// the operator
-
-export function dialNow(decision: Decision, { id, request, now }: On<'operator.dial'>): void {
-  const { setup, book } = decision.context;
-  if (id === setup.ownId) return decision.fail(request, 'ERR_PEER_SELF', id);
-  const row = rowOf(book, id);
-  if (!row) return decision.fail(request, 'ERR_PEER_UNKNOWN', id);
-  if (isBanned(row, now)) return decision.fail(request, 'ERR_PEER_BANNED', id);
-  const link = livePeerOf(decision.context, id)?.context.link;
-  if (link && link.upSince > 0) return decision.reply(request, done);
-  if (!link && row.addresses.length === 0) return decision.fail(request, 'ERR_DIAL_FAILED', `no address of ${id} is known`);
-  const isDialing = livePeerOf(decision.context, id)?.context.dialing;
-  if (!link && !isDialing && classOf(setup, id) !== 'persistent' && outboundRoom(decision.context) < 1) {
-    return decision.fail(request, 'ERR_SLOTS_FULL', 'outbound');
-  }
-  decision.change({
-    urgent: [...decision.context.urgent.filter((each) => each.id !== id), { id, triesLeft: row.addresses.length }],
-    upWaiters: [...decision.context.upWaiters, { id, request }],
-  });
-  deliver(decision, id, { type: 'peer.release', now });
-}
-
-export function disconnectNow(decision: Decision, { id, reason, request, now }: On<'operator.disconnect'>): void {
-  const { setup, book } = decision.context;
-  if (!rowOf(book, id)) return decision.fail(request, 'ERR_PEER_UNKNOWN', id);
-  forgetUrgency(decision, id, (each) => decision.fail(each, 'ERR_PEER_HELD', id));
-  awaitDown(decision, id, request);
-  const hold = setup.persistentIds.has(id);
-  deliver(decision, id, { type: 'peer.dismiss', hold, until: now + setup.options.dialer.maxRetryMs, reason, now });
-}
-
-export function banNow(decision: Decision, { id, forMs, reason, request, now }: On<'operator.ban'>): void {
-  if (id === decision.context.setup.ownId) return decision.fail(request, 'ERR_PEER_SELF', id);
-  if (!Number.isSafeInteger(forMs) || forMs < 1 || forMs > longestBanMs) {
-    return decision.fail(request, 'ERR_OPTION_INVALID', `forMs: a ban lasts from 1 to ${longestBanMs} ms`);
-  }
-  forgetUrgency(decision, id, (each) => decision.fail(each, 'ERR_PEER_BANNED', id));
-  deliver(decision, id, { type: 'peer.ban', forMs, reason, now });
-  decision.reply(request, done);
-}
-
-export function removeNow(decision: Decision, { id, request, now }: On<'operator.remove'>): void {
-  const { setup, book } = decision.context;
-  if (!rowOf(book, id)) return decision.fail(request, 'ERR_PEER_UNKNOWN', id);
-  forgetUrgency(decision, id, (each) => decision.fail(each, 'ERR_PEER_UNKNOWN', id));
-  awaitDown(decision, id, request);
-  deliver(decision, id, { type: 'peer.forget', hold: setup.persistentIds.has(id), now });
-}
-
-/** Answers once the peer has neither link nor dial; at once, but after what comes next, when it has none now. */
-function awaitDown(decision: Decision, id: NodeId, request: number): void {
-  const live = livePeerOf(decision.context, id);
-  if (live && (live.context.link || live.context.dialing)) {
-    decision.change({ downWaiters: [...decision.context.downWaiters, { id, request }] });
-  } else {
-    decision.reply(request, done);
-  }
 }
 
 // peers and time

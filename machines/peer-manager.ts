@@ -7,6 +7,7 @@ import { TroupeError } from '../proto/errors.ts';
 import { bookOf, emptyBook, surplus, without } from './peer-book.ts';
 import { livePeer } from './peer-live.ts';
 import * as calls from './peer-manager-calls.ts';
+import * as orders from './peer-manager-operator.ts';
 import {
   Decision,
   type ManagerContext,
@@ -146,10 +147,10 @@ export const peerManagerMachine = setup({
     withdrawEviction: decide(calls.withdrawEviction),
     handOutEviction: decide(calls.handOutEviction),
     reportBehaviour: decide(calls.reportBehaviour),
-    dialNow: decide(calls.dialNow),
-    disconnectNow: decide(calls.disconnectNow),
-    banNow: decide(calls.banNow),
-    removeNow: decide(calls.removeNow),
+    dialNow: decide(orders.dialNow),
+    disconnectNow: decide(orders.disconnectNow),
+    banNow: decide(orders.banNow),
+    removeNow: decide(orders.removeNow),
     forgetRouter: decide(calls.forgetRouter),
     heedClock: decide(calls.heedClock),
     hearPeer: decide(calls.hearPeer),

@@ -144,7 +144,7 @@ test.each([
     (file: string) => {
       const db = new Database(file);
       db.exec(
-        `CREATE TABLE peers (id TEXT); PRAGMA application_id = ${0x54525550}; INSERT INTO peers SELECT hex(randomblob(2000)) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50) SELECT i FROM n)`,
+        'CREATE TABLE peers (id TEXT); PRAGMA application_id = 1414681936; INSERT INTO peers SELECT hex(randomblob(2000)) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50) SELECT i FROM n)',
       );
       db.close();
       writeFileSync(file, readFileSync(file).subarray(0, 5_000));

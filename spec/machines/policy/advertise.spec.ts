@@ -27,7 +27,7 @@ const told = (rows: readonly PeerRow[], facts: Partial<Parameters<typeof sample>
   )
     .map((address) => address.nodeId[0])
     .join('');
-const sorted = (text: string): string => [...text].sort().join('');
+const sorted = (text: string): string => Array.from(text).sort().join('');
 
 test('only addresses that were reached, or that a peer said of itself, are told', () => {
   const rows = [
