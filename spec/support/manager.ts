@@ -1,4 +1,5 @@
 /** A peer manager under a virtual clock with seeded dice and a store in memory, driven as a router would drive it. */
+import { afterEach, expect } from '@jest/globals';
 import { createActor, type AnyActorRef } from 'xstate';
 import { pino } from 'pino';
 import { parseNodeAddress, type NodeAddress } from '../../proto/address.ts';
@@ -151,4 +152,39 @@ async function now<T>(wait: (signal: AbortSignal) => Promise<T>): Promise<T | un
   abort.abort(new Error('given up'));
   await waiting;
   return result;
+}
+
+/** A signal that never aborts. */
+export const never = new AbortController().signal;
+
+/** The digit that an address's id repeats. */
+export const digitOf = (address: NodeAddress | undefined): string | undefined => address?.nodeId[0];
+
+/** A promise whose outcome can be looked at: its value, the `code` of its rejection, or 'waiting'. */
+export function watch<T>(promise: Promise<T>): () => Promise<unknown> {
+  let outcome: unknown = 'waiting';
+  promise.then(
+    (value) => (outcome = value),
+    (error: unknown) => (outcome = error instanceof TroupeError ? error.code : error),
+  );
+  return async () => {
+    await settle(1);
+    return outcome;
+  };
+}
+
+/** Makes managers that are stopped after each test of the file, and must then leave no timer behind. */
+export function managers(): (changes?: ManagerChanges) => ManagerHarness {
+  const made: ManagerHarness[] = [];
+  afterEach(() => {
+    for (const harness of made.splice(0)) {
+      harness.stop();
+      expect(harness.clock.pending).toBe(0);
+    }
+  });
+  return (changes = {}) => {
+    const harness = new ManagerHarness(changes);
+    made.push(harness);
+    return harness;
+  };
 }
