@@ -20,7 +20,6 @@ import { monitorAddress } from './monitor/address.ts';
 import { Exposition, expositionType } from './monitor/exposition.ts';
 import { facts } from './monitor/facts.ts';
 import { metered } from './monitor/metered.ts';
-import { ListingRouter } from './monitor/open-channels.ts';
 import { monitorLogic, monitorServer, type MonitorServer } from './monitor/server.ts';
 import { monitorToken } from './monitor/token.ts';
 import { Traffic } from './monitor/traffic.ts';
@@ -29,6 +28,7 @@ import { createPeerManager, type RunnablePeerManager } from './peer-manager.ts';
 import { storeLogic, type PeerStore } from './peer-store.ts';
 import type { Reactor } from './reactor.ts';
 import { reactorSupervision } from './reactors.ts';
+import { Router } from './router.ts';
 import { status, type NodeStatus } from './status.ts';
 import { memoryStore } from './stores/memory.ts';
 import { sqliteStore } from './stores/sqlite.ts';
@@ -64,7 +64,7 @@ export class Parts {
   readonly traffic = new Traffic();
   readonly transports: readonly Transport[];
   readonly manager: RunnablePeerManager;
-  readonly router: ListingRouter;
+  readonly router: Router;
   readonly store: PeerStore;
   readonly token: string;
   readonly startedAt: number;
@@ -117,7 +117,7 @@ export class Parts {
       selfAddress: () => this.selfAddress(),
       roundTripOf: (link) => this.router.roundTripOf(link),
     });
-    this.router = new ListingRouter({
+    this.router = new Router({
       clock,
       random,
       log: this.log,
@@ -249,7 +249,7 @@ export class Parts {
     if (!address) return undefined;
     const { counters, traffic, router } = this;
     const exposition = new Exposition(() =>
-      facts({ status: () => this.status(), counters, traffic, channels: router, link: (id) => router.link(id) }),
+      facts({ status: () => this.status(), counters, traffic, mailboxes: () => router.mailboxes(), link: (id) => router.link(id) }),
     );
     traffic.onHandshake = (direction, seconds) => exposition.observeHandshake(direction, seconds);
     return monitorServer({

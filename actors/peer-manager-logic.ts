@@ -167,7 +167,8 @@ export class ManagerLine {
   }
 
   /** The actor has ended: whoever waits is told, whoever was up is down. */
-  detach(): void {
+  detach(actor: AnyActorRef): void {
+    if (this.#actor !== actor) return;
     this.#actor = undefined;
     this.#arm(Infinity);
     const error = new TroupeError('ERR_NODE_STATE', 'the peer manager has stopped');
@@ -206,17 +207,18 @@ export function peerManagerLogic(line: ManagerLine): AnyActorLogic {
   );
   const logic = Object.create(machine) as typeof machine;
   logic.getInitialSnapshot = (scope) => {
+    const input = line.input();
     line.attach(scope.self);
-    return machine.getInitialSnapshot(scope, line.input());
+    return machine.getInitialSnapshot(scope, input);
   };
   logic.transition = (snapshot, event, scope) => {
     try {
       const next = machine.transition(snapshot, event, scope);
-      if (next.status !== 'active') line.detach();
+      if (next.status !== 'active') line.detach(scope.self);
       return next;
     } catch (error) {
       line.log.error({ error: asTroupeError(error).message }, 'the peer manager failed');
-      line.detach();
+      line.detach(scope.self);
       throw error;
     }
   };

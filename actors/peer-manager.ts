@@ -214,8 +214,7 @@ function checkSetup({ ownId, options, persistent, bootstrap }: PeerManagerDeps):
     ids.size > slots.outbound && `persistentPeers: ${ids.size} peers need as many slots.outbound (${slots.outbound})`,
     new Set(persistent.map(formatNodeAddress)).size < persistent.length && 'persistentPeers: an address is listed twice',
     slots.inbound > store.maxPeers && `slots.inbound (${slots.inbound}) must not exceed store.maxPeers (${store.maxPeers})`,
-    slots.outbound + slots.upgrade > store.maxPeers &&
-      `slots.outbound and slots.upgrade must not exceed store.maxPeers (${store.maxPeers})`,
+    slots.outbound > store.maxPeers && `slots.outbound (${slots.outbound}) must not exceed store.maxPeers (${store.maxPeers})`,
     dialer.maxRetryMs < dialer.minRetryMs && 'dialer.maxRetryMs must not be below dialer.minRetryMs',
     dialer.maxRetryPersistentMs < dialer.minRetryMs && 'dialer.maxRetryPersistentMs must not be below dialer.minRetryMs',
   ].filter((each) => each !== false);

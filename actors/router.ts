@@ -95,6 +95,11 @@ export class Router {
     return this.#links.size;
   }
 
+  /** What waits in the mailbox of each open channel now. */
+  mailboxes(): readonly Readonly<{ id: number; waiting: number }>[] {
+    return [...this.#channels.values()].map(({ id, waiting }) => ({ id, waiting }));
+  }
+
   /** What is known of a peer that is up. */
   link(id: NodeId): LinkView | undefined {
     const link = this.#routed.get(id);
@@ -247,6 +252,7 @@ export class Router {
     const refused = this.#stopping ? 'shutdown' : this.#isCrowded(connection) ? 'full' : undefined;
     if (refused) {
       this.#deps.counters.disconnect(refused);
+      this.#deps.counters.reject(refused);
       void connection.close();
       return;
     }

@@ -31,11 +31,10 @@ export const handshakeOptions = v.strictObject({
   startRate: count(50, 'Inbound handshakes begun a second, with a burst of twice as many; loopback is spared.'),
   startRatePerIp: count(5, 'Inbound handshakes begun a second from one address; loopback is spared.'),
 });
-/** Slots: three budgets that never borrow from each other. */
+/** Slots: two budgets that never borrow from each other. */
 export const slotsOptions = v.strictObject({
   inbound: count(40, 'Inbound peers at once.', 1, 10_000),
   outbound: count(12, 'Outbound peers at once.', 1, 10_000),
-  upgrade: count(4, 'Extra outbound connections used to replace a connected peer by a better one.', 1, 1_000),
   perIp: count(2, 'Peers at once from one address; loopback is spared.', 1, 10_000),
   perNet: count(8, 'Peers at once from one IPv4 /24 or IPv6 /56; loopback is spared.', 1, 10_000),
 });

@@ -4,7 +4,6 @@ import type { NodeId } from '../../proto/identity.ts';
 import type { Counters, DropsByChannel } from '../metrics.ts';
 import type { LinkView } from '../router.ts';
 import type { NodeStatus } from '../status.ts';
-import type { OpenChannels } from './open-channels.ts';
 import type { ConnectionView, Traffic, TrafficView } from './traffic.ts';
 
 /** Peers that get series of their own, at most: those that have been up longest. */
@@ -45,12 +44,12 @@ export type FactSources = Readonly<{
   status(): NodeStatus;
   counters: Counters;
   traffic: Traffic;
-  channels: OpenChannels;
+  mailboxes(): readonly Readonly<{ id: number; waiting: number }>[];
   link(id: NodeId): LinkView | undefined;
 }>;
 
 /** Looks at a node now. */
-export function facts({ status, counters, traffic, channels, link }: FactSources): Facts {
+export function facts({ status, counters, traffic, mailboxes, link }: FactSources): Facts {
   const view = traffic.look();
   const up = [...new Map(view.connections.flatMap((each) => routed(each, link)).map((peer) => [peer.id, peer])).values()];
   return {
@@ -58,7 +57,7 @@ export function facts({ status, counters, traffic, channels, link }: FactSources
     channelDrops: counters.channelDrops,
     rejections: counters.rejections,
     traffic: view,
-    mailboxes: channels.list(),
+    mailboxes: mailboxes(),
     up,
     labelled: up.slice(0, maxLabelledPeers),
     process: processFacts(),

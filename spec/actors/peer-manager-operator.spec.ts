@@ -284,6 +284,23 @@ describe('a restart', () => {
     expect(h.manager.counts()).toMatchObject({ dialing: 0, connected: 0 });
   });
 
+  test('on a store that cannot be read fails, and the next one that can starts', async () => {
+    let isBroken = false;
+    const store = memoryStore();
+    const load = () => {
+      if (isBroken) throw new TroupeError('ERR_STORE_CLOSED');
+      return store.load();
+    };
+    const h = start({ store: { ...store, load } });
+    await h.add('a');
+    isBroken = true;
+    h.restart();
+    expect(() => h.accepted('b')).toThrow(expect.objectContaining({ code: 'ERR_NODE_STATE' }));
+    isBroken = false;
+    h.restart();
+    expect(h.stateOf('a')).toBe('known');
+  });
+
   test('while nothing runs questions fail and reports are lost', async () => {
     const h = start();
     h.stop();

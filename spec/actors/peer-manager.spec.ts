@@ -46,14 +46,14 @@ describe('adding an address', () => {
   });
 
   test('beyond the size of the store forgets the peers worth least, here and on disk', async () => {
-    const h = start({ storeOptions: { maxPeers: 3 }, slots: { inbound: 1, outbound: 2, upgrade: 1 } });
+    const h = start({ storeOptions: { maxPeers: 3 }, slots: { inbound: 1, outbound: 2 } });
     for (const digit of 'abcd') await h.add(digit);
     expect(h.manager.peers.list()).toHaveLength(3);
     expect(h.store.load()).toHaveLength(3);
   });
 
   test('never pushes out persistent, dialing or connected peers', async () => {
-    const h = start({ storeOptions: { maxPeers: 3 }, slots: { inbound: 1, outbound: 2, upgrade: 1 }, persistent: [addressOf('a')] });
+    const h = start({ storeOptions: { maxPeers: 3 }, slots: { inbound: 1, outbound: 2 }, persistent: [addressOf('a')] });
     h.up('b');
     await h.add('c');
     await h.tryDialNext();
@@ -244,8 +244,8 @@ describe('the options together', () => {
     ['a persistent address twice', { persistent: [addressOf('a'), addressOf('a')] }, 'ERR_OPTION_INVALID'],
     ['more inbound slots than stored peers', { slots: { inbound: 30 }, storeOptions: { maxPeers: 20 } }, 'ERR_OPTION_INVALID'],
     [
-      'more outbound and upgrade slots than stored peers',
-      { slots: { inbound: 1, outbound: 18 }, storeOptions: { maxPeers: 20 } },
+      'more outbound slots than stored peers',
+      { slots: { inbound: 1, outbound: 21 }, storeOptions: { maxPeers: 20 } },
       'ERR_OPTION_INVALID',
     ],
     ['a longest back-off below the shortest', { dialer: { minRetryMs: 7_000, maxRetryMs: 5_000 } }, 'ERR_OPTION_INVALID'],

@@ -6,7 +6,7 @@ import type { Admission, Arrival, PeerManager } from '../../actors/peer-manager.
 import { Router } from '../../actors/router.ts';
 import type { ChannelOptions } from '../../actors/channel.ts';
 import { guarded, supervisorMachine } from '../../machines/supervisor.ts';
-import { nodeAddressOf, type NodeAddress } from '../../proto/address.ts';
+import { formatNodeAddress, nodeAddressOf, type NodeAddress } from '../../proto/address.ts';
 import { bytes } from '../../proto/codec.ts';
 import { TroupeError } from '../../proto/errors.ts';
 import { nodeKeyFromSeed, type NodeId, type NodeKey } from '../../proto/identity.ts';
@@ -208,6 +208,62 @@ describe('routing', () => {
     for (let i = 0; i < 200; i++) void channels.a.send({ to: b.key.id, message: Uint8Array.of(i) });
     const reader = channels.b[Symbol.asyncIterator]();
     for (let i = 0; i < 200; i++) expect((await reader.next()).value).toMatchObject({ message: Uint8Array.of(i) });
+  });
+});
+
+describe('the queue of a peer', () => {
+  const drops = ({ router }: Host, { key }: Host) =>
+    [...(router.link(key.id)?.drops ?? [])].map(([id, counts]) => [id, Object.fromEntries(counts)]);
+
+  test('is not filled by one channel, so that a broadcast on another gets in; what was dropped shows in the view of the peer', async () => {
+    const { host, connect } = world();
+    const [a, b] = [await host({ peerQueue: { maxMessages: 4, channelShare: 50 } }), await host()];
+    const [bulk, votes] = [a.router.openChannel(talk), a.router.openChannel(other)];
+    for (const channel of [talk, other]) b.router.openChannel(channel);
+    await connect(a, b);
+    // Nothing leaves the queue within one turn.
+    const taken = Array.from({ length: 10 }, () => bulk.broadcast(hello));
+    const vote = votes.broadcast(hello);
+    expect(a.router.link(b.key.id)?.queued).toEqual({ messages: 3, bytes: 9 });
+    expect((await Promise.all(taken)).reduce((sum, count) => sum + count, 0)).toBe(2);
+    expect(await vote).toBe(1);
+    expect(drops(a, b)).toEqual([[talk.id, { queueFull: 8 }]]);
+    await settle(10);
+    expect(a.router.link(b.key.id)?.queued).toEqual({ messages: 0, bytes: 0 });
+  });
+
+  test('drops of a peer are forgotten with its link, those of the channel are not', async () => {
+    const { a, b, channels } = await pair();
+    expect(await channels.other.send({ to: b.key.id, message: hello })).toBe(false);
+    expect(drops(a, b)).toEqual([[other.id, { channelNotListed: 1 }]]);
+    a.manager.evict(a.manager.arrivals[0]!, 'operator');
+    await settle(10);
+    expect(await channels.other.send({ to: b.key.id, message: hello })).toBe(false);
+    expect(a.counters.peerDrops(b.key.id).size).toBe(0);
+    expect(a.counters.channelDrops.get(other.id)).toEqual(
+      new Map([
+        ['channelNotListed', 1],
+        ['peerDown', 1],
+      ]),
+    );
+  });
+
+  test('a priority mailbox prefers the peers that the operator named', async () => {
+    const { host, connect } = world();
+    const [stranger, named] = [await host(), await host()];
+    const address = formatNodeAddress(nodeAddressOf({ protocol: 'memory', ip: '', port: 0, path: named.key.id }, named.key.id));
+    const at = await host({ persistentPeers: [address] });
+    const channel = at.router.openChannel({ ...talk, queue: 'priority' });
+    for (const from of [stranger, named]) {
+      const out = from.router.openChannel(talk);
+      await connect(from, at);
+      for (let count = 0; count < 2; count++) await out.send({ to: at.key.id, message: hello });
+      await settle(10);
+    }
+    const reader = channel[Symbol.asyncIterator]();
+    const senders: NodeId[] = [];
+    for (let count = 0; count < 4; count++) senders.push(((await reader.next()).value as { from: NodeId }).from);
+    expect(senders).toEqual([named.key.id, named.key.id, stranger.key.id, stranger.key.id]);
   });
 });
 

@@ -25,14 +25,14 @@ afterEach(() => {
 const refusal = (code: string, text: RegExp) => expect.objectContaining({ code, message: expect.stringMatching(text) });
 
 test('flags win over the environment, the environment over the file, the file over defaults', () => {
-  writeFileSync(join(home, 'config.toml'), 'network = "file"\nmoniker = "file"\n[slots]\ninbound = 1\noutbound = 1\nupgrade = 1\n');
-  const env = settingsFromEnv({ TROUPE_MONIKER: 'env', TROUPE_SLOTS_OUTBOUND: '2', TROUPE_SLOTS_UPGRADE: '2', PATH: '/bin' });
-  const flags = settingsFromFlags({ 'slots.upgrade': '3' });
+  writeFileSync(join(home, 'config.toml'), 'network = "file"\nmoniker = "file"\n[slots]\ninbound = 1\noutbound = 1\nper_net = 1\n');
+  const env = settingsFromEnv({ TROUPE_MONIKER: 'env', TROUPE_SLOTS_OUTBOUND: '2', TROUPE_SLOTS_PER_NET: '2', PATH: '/bin' });
+  const flags = settingsFromFlags({ 'slots.perNet': '3' });
   const options = parseOptions(nodeOptions, optionsFrom(flags, env, settingsFromFile(home)));
   expect(options).toMatchObject({
     network: 'file',
     moniker: 'env',
-    slots: { inbound: 1, outbound: 2, upgrade: 3, perIp: 2 },
+    slots: { inbound: 1, outbound: 2, perIp: 2, perNet: 3 },
     logLevel: 'info',
   });
 });

@@ -334,7 +334,9 @@ export function queueContract(name: string, make: MakeQueue): void {
         const pending: Promise<unknown>[] = [];
         const stops: AbortController[] = [];
         const broken: string[] = [];
-        const must = (rule: string, holds: boolean): void => void (holds || broken.push(rule));
+        const must = (rule: string, holds: boolean): void => {
+          if (!holds) broken.push(rule);
+        };
         const sum = (of: (lane: number) => number): number => lanes.reduce((total, each) => total + of(each), 0);
         const check = (): void => {
           must(

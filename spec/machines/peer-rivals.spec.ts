@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { dueAt } from '../../machines/peer-context.ts';
 import { isLive } from '../../machines/peer-live.ts';
-import { Peer, answer, down, duplicate, refused, start, up } from '../support/peer.ts';
+import { Peer, answer, down, duplicate, refused, row, start, up } from '../support/peer.ts';
 
 describe('a second connection', () => {
   test('of the same direction replaces the first, which goes down when it has ended', () => {

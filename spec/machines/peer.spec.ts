@@ -5,7 +5,7 @@ import { dueAt } from '../../machines/peer-context.ts';
 import { isLive } from '../../machines/peer-live.ts';
 import { blankRow } from '../../machines/peer-row.ts';
 import { addressOf, idOf } from '../support/manager.ts';
-import { Peer, address, down, other, refused, route, row, start, up } from '../support/peer.ts';
+import { Peer, down, other, refused, route, row, start, up } from '../support/peer.ts';
 
 describe('a peer that is dialed', () => {
   test('is dialing until the dial is answered, and goes through connected to up', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { createActor, fromCallback, fromPromise, type AnyActorLogic } from 'xstate';
-import { TroupeError } from '../../proto/errors.ts';
+import type { TroupeError } from '../../proto/errors.ts';
 import { guarded, supervisorMachine, type ChildSpec, type SupervisorInput } from '../../machines/supervisor.ts';
 import { VirtualClock, settle } from '../support/virtual-clock.ts';
 
@@ -31,7 +31,7 @@ function rig(overrides: Partial<SupervisorInput> & { specs: readonly Partial<Chi
     children,
     ...rest,
   };
-  const actor = createActor(guarded(supervisorMachine), { input, clock: clock as never });
+  const actor = createActor(guarded(supervisorMachine), { input, clock: clock });
   let error: unknown;
   actor.subscribe({ error: (thrown) => (error = thrown) });
   actor.start();

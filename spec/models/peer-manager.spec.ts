@@ -21,7 +21,7 @@ const strangers = Array.from('abcde');
 const persistent = 'f';
 const unconditional = '0';
 const digits = [...strangers, persistent, unconditional];
-const slots = { inbound: 2, outbound: 2, upgrade: 1 };
+const slots = { inbound: 2, outbound: 2 };
 const maxPeers = 6;
 
 type Link = { readonly digit: string; readonly direction: 'inbound' | 'outbound'; stage: 'held' | 'routed' | 'up'; heldSince: number };

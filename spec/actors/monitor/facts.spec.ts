@@ -22,7 +22,7 @@ function world() {
   const route = (id: NodeId, direction: Connection['direction'], port: number): unknown =>
     routed.set(id, { id, direction, remoteEndpoint: endpoint(port) } as LinkView);
   const look = () =>
-    facts({ status: () => quiet.status, counters: new Counters(), traffic, channels: { list: () => [] }, link: (id) => routed.get(id) });
+    facts({ status: () => quiet.status, counters: new Counters(), traffic, mailboxes: () => [], link: (id) => routed.get(id) });
   return { connect, route, look };
 }
 
