@@ -1,4 +1,5 @@
 /** A link: one live connection, with its handshake, its queue and its two loops, each an actor of its own. */
+import { setMaxListeners } from 'node:events';
 import { fromPromise, type AnyActorLogic } from 'xstate';
 import type { Logger } from 'pino';
 import type { NodeAddress } from '../proto/address.ts';
@@ -68,6 +69,8 @@ export class Link {
   /** When NodeInfo was exchanged, and when the peer came up. */
   introducedAt: number | undefined;
   upAt: number | undefined;
+  /** Never aborts: what has been handed over ends with its connection. */
+  readonly handed = new AbortController();
   /** Channels with a message in progress in the connection. */
   readonly busy = new Map<number, Promise<void>>();
   readonly finish: () => void;
@@ -79,6 +82,7 @@ export class Link {
     this.direction = connection.direction;
     this.queue = queue;
     this.address = address;
+    setMaxListeners(0, this.handed.signal);
     let finish = (): void => undefined;
     this.over = new Promise((resolve) => (finish = resolve));
     this.finish = finish;
@@ -177,7 +181,7 @@ async function settle(deps: LinkDeps, link: Link, signal: AbortSignal): Promise<
 }
 
 /** Keeps one message a channel in the connection, which interleaves their packets; the queue chooses among idle channels. */
-async function send({ connection, queue, busy }: Link, signal: AbortSignal): Promise<void> {
+async function send({ connection, queue, busy, handed }: Link, signal: AbortSignal): Promise<void> {
   const idle = (channelId: number): boolean => !busy.has(channelId);
   let failure: Error | undefined;
   let woken = (): void => undefined;
@@ -201,7 +205,8 @@ async function send({ connection, queue, busy }: Link, signal: AbortSignal): Pro
         continue;
       }
       const { item } = entry;
-      const pending = connection.sendMessage(item, signal);
+      // Not under this loop's signal: a flush goes on where the loop stops, and needs to know when the channel is free.
+      const pending = connection.sendMessage(item, handed.signal);
       if (pending) {
         busy.set(item.channelId, pending);
         pending.then(() => {
@@ -238,6 +243,7 @@ async function receive(deps: LinkDeps, link: Link, signal: AbortSignal): Promise
 async function end(deps: LinkDeps, link: Link, reason: DisconnectReason, error: Error | undefined, flush: boolean): Promise<void> {
   const { connection, queue, slot } = link;
   const deadline = new AbortController();
+  setMaxListeners(0, deadline.signal);
   const timer = deps.clock.setTimeout(
     () => deadline.abort(new TroupeError('ERR_CONNECTION_CLOSED')),
     flush ? deps.options.stop.flushMs : closeMs,

@@ -80,9 +80,9 @@ afterEach(async () => {
   await settle();
 });
 
-function world() {
+function world(bufferMessages = 64) {
   const clock = new VirtualClock();
-  const network = memoryNetwork({ clock, random: seededRandom(1) });
+  const network = memoryNetwork({ clock, random: seededRandom(1), bufferMessages });
   let seeds = 0;
   const host = async (options: NodeOptionsInput = {}, net: MemoryNetwork = network): Promise<Host> => {
     const key = nodeKeyFromSeed(new Uint8Array(32).fill(++seeds));
@@ -128,9 +128,9 @@ function world() {
 }
 
 /** Two routers that are connected, with `talk` open on both and `other` open on the first. */
-async function pair() {
-  const w = world();
-  const [a, b] = [await w.host(), await w.host()];
+async function pair({ bufferMessages, ...options }: NodeOptionsInput & { bufferMessages?: number } = {}) {
+  const w = world(bufferMessages);
+  const [a, b] = [await w.host(options), await w.host(options)];
   const channels = { a: a.router.openChannel(talk), b: b.router.openChannel(talk), other: a.router.openChannel(other) };
   await w.connect(a, b);
   return { ...w, a, b, channels };
@@ -361,5 +361,17 @@ describe('the life of a link', () => {
     await drained;
     expect(a.manager.heard.at(-1)).toBe('down shutdown');
     expect(a.router.linkCount).toBe(0);
+  });
+
+  test('a flush goes on where a connection that was full left off', async () => {
+    const { a, b, channels } = await pair({ bufferMessages: 2, mailbox: { maxMessages: 4, peerShare: 100 } });
+    for (let i = 0; i < 30; i++) void channels.a.send({ to: b.key.id, message: Uint8Array.of(i) });
+    await settle(10);
+    const drained = a.router.drain(new AbortController().signal);
+    await settle(10);
+    const reader = channels.b[Symbol.asyncIterator]();
+    for (let i = 0; i < 30; i++) expect((await reader.next()).value).toMatchObject({ message: Uint8Array.of(i) });
+    await drained;
+    expect(a.counters.drops.size).toBe(0);
   });
 });
