@@ -39,7 +39,7 @@ const harmless = [
   // It asks only peers that list channel 0x60 for snapshots, and says so for each that has but part of what it needs.
   /could not use peer for statesync/i,
   // A stop that was asked for and the end of the stream that follows it both stop the peer.
-  /error while stopping peer.*already stopped/i,
+  /error (while stopping peer|stopping connection).*already stopped/i,
 ];
 
 /** What a Go program held against its peers, one sentence each. */
