@@ -171,14 +171,16 @@ export class Router {
       random,
       children: [
         { key: 'links', logic: this.#custody(), restart: 'permanent' },
-        ...transports.map((transport, index): ChildSpec => {
-          return {
-            key: `acceptor:${transport.protocols[0] ?? index}`,
-            logic: acceptor,
-            input: () => ({ transport }),
-            restart: 'transient',
-          };
-        }),
+        ...transports
+          .filter((transport) => transport.endpoints().length > 0)
+          .map((transport, index): ChildSpec => {
+            return {
+              key: `acceptor:${transport.protocols[0] ?? index}`,
+              logic: acceptor,
+              input: () => ({ transport }),
+              restart: 'transient',
+            };
+          }),
         { key: 'dialer', logic: dialer, restart: 'permanent' },
         { key: 'evictor', logic: evictor, restart: 'permanent' },
       ],

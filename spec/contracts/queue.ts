@@ -1,38 +1,13 @@
-/** What every queue must do, whatever its policy: order within a lane, exact accounting, limits, release of everybody who waits, no starvation by size. */
+/** What every queue must do, whatever its policy: order within a lane, limits, drops, release of everybody who waits, no starvation by size. */
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
-import type { DropReason } from '../../proto/errors.ts';
-import type { Entry, PutResult, Queue, QueueLimits } from '../../actors/queue.ts';
+import type { Queue } from '../../actors/queue.ts';
 import { SharedBudget } from '../../actors/queues/budget.ts';
-import type { QueueOptions } from '../../actors/queues/lanes.ts';
 import { settle } from '../support/virtual-clock.ts';
-
-export type Item = Readonly<{ lane: number; serial: number }>;
-type Dropped = { entry: Entry<Item>; reason: DropReason };
-export type MakeQueue = (limits: QueueLimits, options: QueueOptions<Item>) => Queue<Item>;
-
-const seed = Number(process.env.SEED ?? 4_711);
-const lanes = [0, 1, 2, 3];
+import { queueAccounting } from './queue-accounting.ts';
+import { queueRig, type Item, type MakeQueue } from './queue-rig.ts';
 
 export function queueContract(name: string, make: MakeQueue): void {
-  const build = (limits: Partial<QueueLimits> = {}, options: QueueOptions<Item> = {}): { queue: Queue<Item>; dropped: Dropped[] } => {
-    const dropped: Dropped[] = [];
-    const onDrop = (entry: Entry<Item>, reason: DropReason): unknown => dropped.push({ entry, reason });
-    const queue = make({ maxBytes: 100, maxMessages: 10, ...limits }, { onDrop, ...options });
-    return { queue, dropped };
-  };
-  const entry = (serial: number, bytes = 10, lane = 1): Entry<Item> => ({ lane, bytes, item: { lane, serial } });
-  const serials = (queue: Queue<Item>): number[] => {
-    const taken: number[] = [];
-    for (let next = queue.take(); next; next = queue.take()) taken.push(next.item.serial);
-    return taken;
-  };
-  /** What became of a put so far. */
-  const outcome = (result: PutResult | Promise<PutResult>): { now: PutResult | 'waiting' } => {
-    const seen: { now: PutResult | 'waiting' } = { now: 'waiting' };
-    void Promise.resolve(result).then((settled) => (seen.now = settled));
-    return seen;
-  };
+  const { build, entry, serials, outcome } = queueRig(make);
 
   describe(`${name}: messages`, () => {
     test('what goes in comes out, in order, and leaves nothing behind', () => {
@@ -119,7 +94,7 @@ export function queueContract(name: string, make: MakeQueue): void {
       const small = Array.from({ length: 20 }, (_, index) => outcome(queue.put(entry(11 + index, 10, 2), 'wait')));
       for (let taken = 0; taken < 9; taken++) {
         expect(queue.take()?.item.lane).toBe(2);
-        expect(queue.put(entry(100 + taken, 10, 2), 'newest')).toBe('queueFull');
+        if (taken < 8) for (const lane of [2, 3]) expect(queue.put(entry(100 + taken, 10, lane), 'newest')).toBe('queueFull');
       }
       await settle();
       expect(large.now).toBe(true);
@@ -171,6 +146,28 @@ export function queueContract(name: string, make: MakeQueue): void {
       expect(dropped).toEqual([]);
       expect(queue.put(entry(5, 25, 1), 'oldest')).toBe(true);
       expect(dropped.map(({ entry: { item } }) => item.serial)).toEqual([0, 1]);
+    });
+
+    test('what oldest frees beyond its need goes to those who wait', async () => {
+      const { queue } = build();
+      void queue.put(entry(0, 60, 1), 'wait');
+      void queue.put(entry(1, 40, 2), 'wait');
+      const waiting = outcome(queue.put(entry(2, 30, 3), 'wait'));
+      expect(queue.put(entry(3, 10, 1), 'oldest')).toBe(true);
+      await settle();
+      expect([waiting.now, queue.bytes]).toEqual([true, 80]);
+    });
+
+    test('oldest makes room in a shared budget too, where dropping a message that others hold makes none', () => {
+      const budget = new SharedBudget(100, 10);
+      const [one, two] = [build({}, { budget }), build({}, { budget })];
+      const broadcast = entry(0, 60);
+      void one.queue.put(broadcast, 'wait');
+      void two.queue.put(broadcast, 'wait');
+      expect(one.queue.put(entry(1, 50), 'oldest')).toBe('queueFull');
+      two.queue.take();
+      expect(one.queue.put(entry(2, 50), 'oldest')).toBe(true);
+      expect([one.dropped.map(({ entry: { item } }) => item.serial), budget.bytes]).toEqual([[0], 50]);
     });
 
     test('the reason for a drop for want of room is the one the queue was made with', () => {
@@ -233,6 +230,15 @@ export function queueContract(name: string, make: MakeQueue): void {
       expect(await waiting).toBe('peerDown');
       expect(dropped.map(({ entry: { item } }) => item.serial)).toEqual([0]);
       expect(serials(queue)).toEqual([2]);
+    });
+
+    test('the room of a removed lane goes to those who wait', async () => {
+      const { queue } = build();
+      void queue.put(entry(0, 100, 1), 'wait');
+      const waiting = outcome(queue.put(entry(1, 10, 2), 'wait'));
+      queue.removeLane(1, 'peerDown');
+      await settle();
+      expect(waiting.now).toBe(true);
     });
   });
 
@@ -302,89 +308,5 @@ export function queueContract(name: string, make: MakeQueue): void {
     });
   });
 
-  test(`${name}: any run of puts, takes, aborts and removals accounts for every byte, keeps every limit and every lane in order`, async () => {
-    const lane = fc.constantFrom(...lanes);
-    const step = fc.oneof(
-      {
-        weight: 6,
-        arbitrary: fc.record({
-          kind: fc.constant('put' as const),
-          lane,
-          bytes: fc.integer({ min: 0, max: 130 }),
-          policy: fc.constantFrom('wait' as const, 'newest' as const, 'oldest' as const),
-        }),
-      },
-      { weight: 4, arbitrary: fc.record({ kind: fc.constant('take' as const), lane }) },
-      { weight: 2, arbitrary: fc.record({ kind: fc.constant('takeAny' as const) }) },
-      { weight: 1, arbitrary: fc.record({ kind: fc.constant('remove' as const), lane }) },
-      { weight: 1, arbitrary: fc.record({ kind: fc.constant('abort' as const), which: fc.nat(20) }) },
-      // Somebody else uses the budget.
-      { weight: 1, arbitrary: fc.record({ kind: fc.constant('others' as const), bytes: fc.integer({ min: 0, max: 150 }) }) },
-    );
-    const shape = fc.record({ laneShare: fc.constantFrom(100, 50, 25), laneMaxMessages: fc.constantFrom(4, 10), budgeted: fc.boolean() });
-    await fc.assert(
-      fc.asyncProperty(shape, fc.array(step, { maxLength: 80 }), async ({ laneShare, laneMaxMessages, budgeted }, steps) => {
-        const budget = new SharedBudget(150, 8);
-        const limits = { maxBytes: 100, maxMessages: 10, laneMaxBytes: 60, laneMaxMessages, laneShare };
-        const { queue, dropped } = build(limits, { weightOf: (each) => each.lane + 1, ...(budgeted && { budget }) });
-        const others = build({ maxBytes: 1e6 }, { budget }).queue;
-        const put: Entry<Item>[] = [];
-        const out: Entry<Item>[] = [];
-        const refused: Entry<Item>[] = [];
-        const pending: Promise<unknown>[] = [];
-        const stops: AbortController[] = [];
-        const broken: string[] = [];
-        const must = (rule: string, holds: boolean): void => {
-          if (!holds) broken.push(rule);
-        };
-        const sum = (of: (lane: number) => number): number => lanes.reduce((total, each) => total + of(each), 0);
-        const check = (): void => {
-          must(
-            'the lanes add up',
-            sum((each) => queue.laneBytes(each)) === queue.bytes && sum((each) => queue.laneSize(each)) === queue.size,
-          );
-          must('the limits hold', queue.size <= limits.maxMessages && (queue.size <= 1 || queue.bytes <= limits.maxBytes));
-          for (const each of lanes) {
-            const size = queue.laneSize(each);
-            must('the limits of a lane hold', size <= laneMaxMessages && (size <= 1 || queue.laneBytes(each) <= limits.laneMaxBytes));
-          }
-          must('the budget counts all', budget.messages === (budgeted ? queue.size : 0) + others.size);
-          must('the budget counts every byte', budget.bytes === (budgeted ? queue.bytes : 0) + others.bytes);
-          must('the budget holds', budget.messages <= budget.maxMessages && (budget.messages <= 1 || budget.bytes <= budget.maxBytes));
-        };
-        for (const [serial, each] of steps.entries()) {
-          if (each.kind === 'put') {
-            const one = entry(serial, each.bytes, each.lane);
-            const stop = new AbortController();
-            stops.push(stop);
-            put.push(one);
-            const result = Promise.resolve(queue.put(one, each.policy, stop.signal));
-            pending.push(result.catch(() => 'aborted').then((became) => became === true || refused.push(one)));
-          } else if (each.kind === 'take' || each.kind === 'takeAny') {
-            const one = each.kind === 'take' ? queue.take((candidate) => candidate === each.lane) : queue.take();
-            if (one) out.push(one);
-          } else if (each.kind === 'remove') queue.removeLane(each.lane, 'peerDown');
-          else if (each.kind === 'abort') stops[each.which]?.abort();
-          else if (others.put(entry(serial, each.bytes), 'newest') !== true) others.take();
-          check();
-        }
-        others.close();
-        for (let next = queue.take(); next; next = queue.take()) out.push(next);
-        check();
-        expect(broken).toEqual([]);
-        expect([queue.size, queue.bytes]).toEqual([0, 0]);
-        queue.close();
-        await Promise.all(pending);
-        const gone = [...out, ...dropped.map((each) => each.entry).filter((each) => put.includes(each)), ...refused];
-        expect(gone.length).toBe(put.length);
-        expect(new Set(gone)).toEqual(new Set(put));
-        expect([budget.bytes, budget.messages]).toEqual([0, 0]);
-        for (const each of lanes) {
-          const inLane = out.filter(({ item }) => item.lane === each).map(({ item }) => item.serial);
-          expect(inLane).toEqual([...inLane].sort((a, b) => a - b));
-        }
-      }),
-      { seed, numRuns: 300 },
-    );
-  });
+  queueAccounting(name, make);
 }

@@ -241,6 +241,8 @@ export class Sender {
       return;
     }
     const now = clock.now();
+    // The limiter may have let go since the packing looked at it; then nothing else would wake us.
+    if (this.#mayPack(now)) return this.#schedule();
     if (this.#rateTimer !== undefined || this.#bucket.available(now) > 0) return;
     this.#rateTimer = clock.setTimeout(
       () => {

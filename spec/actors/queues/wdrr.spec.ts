@@ -102,6 +102,19 @@ test('what a lane did not use while it had nothing to send is not saved up', () 
   expect(first.filter((lane) => lane === 1)).toHaveLength(2);
 });
 
+test('nor is what it had earned for a message that was dropped', () => {
+  const queue = wdrrQueue<Item>({ maxBytes: 1e6, maxMessages: 1_000, laneMaxMessages: 20 }, {});
+  const put = (lane: number, bytes: number, policy: DropPolicy = 'wait') => queue.put({ lane, bytes, item: { serial: 0 } }, policy);
+  void put(1, 1_000);
+  for (let serial = 0; serial < 19; serial++) void put(1, 10);
+  for (let serial = 0; serial < 20; serial++) void put(2, 100);
+  for (let take = 0; take < 9; take++) expect(queue.take()!.lane).toBe(2);
+  expect(put(1, 10, 'oldest')).toBe(true);
+  for (let take = 0; take < 20; take++) expect(queue.take((lane) => lane === 1)!.bytes).toBe(10);
+  void put(1, 100);
+  expect(queue.take()!.lane).toBe(2);
+});
+
 test('empty messages cost something, so a flood of them does not take every turn', () => {
   const queue = wdrrQueue<Item>({ maxBytes: 1e6, maxMessages: 1_000 }, { weightOf });
   for (let serial = 0; serial < 500; serial++) void queue.put({ lane: 2, bytes: 0, item: { serial } }, 'wait');

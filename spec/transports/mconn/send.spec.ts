@@ -304,3 +304,33 @@ describe('the sender', () => {
     expect(clock.pending).toBe(0);
   });
 });
+
+test('a limiter that lets go between two looks of one turn stops nothing', async () => {
+  /** Time passes whenever somebody looks. */
+  class CreepingClock extends VirtualClock {
+    readonly #creepMs: number;
+    #looks = 0;
+    constructor(creepMs: number) {
+      super();
+      this.#creepMs = creepMs;
+    }
+    override now(): number {
+      return super.now() + this.#creepMs * this.#looks++;
+    }
+  }
+  // With this rate the burst ends with the bytes of one turn, so that the next turn begins with nothing to send and nothing to wait for.
+  const options = { ...fastLink(), sendRate: 262_144 * 20 };
+  const stuck: number[] = [];
+  for (let creepMs = 0.001; creepMs < 0.2; creepMs += 0.005) {
+    const clock = new CreepingClock(creepMs);
+    const { send } = make({ clock, options });
+    let done = false;
+    void Promise.resolve(send(1, new Uint8Array(600_000))).then(
+      () => (done = true),
+      () => undefined,
+    );
+    for (let step = 0; step < 30; step++) await clock.advanceAsync(10);
+    if (!done) stuck.push(creepMs);
+  }
+  expect(stuck).toEqual([]);
+});
