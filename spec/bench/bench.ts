@@ -150,7 +150,7 @@ async function bench(backend: Backend): Promise<void> {
   const echo = node.openChannel(echoChannel);
   await node.start();
   const to = await whenUp(node);
-  await oneWay(data, to, 65_536, 500);
+  await oneWay(data, to, 65_536, Math.max(500, Math.ceil(5_000 * scale * (backend === 'sodium' ? 1 : 0.2))));
   await roundTrips(echo, to, 500);
   const slow = backend === 'sodium' ? 1 : 0.2;
   for (const [label, size, full] of [
