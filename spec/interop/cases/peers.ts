@@ -149,6 +149,10 @@ async function settled(node: Node, peer: GoProgram, delay: number): Promise<void
     const one = peers!.length === 1 && connected === 1 && isUp(node, peer.id) && node.status().links === 1;
     since = one ? (since ?? performance.now()) : undefined;
     return since !== undefined && performance.now() - since > 1_500;
+  }).catch((error: unknown) => {
+    const { links, peers, disconnects } = node.status();
+    const seen = { links, peers, disconnects, explanation: node.peers.explain(peer.id) };
+    throw new Error(`${(error as Error).message}; we see ${JSON.stringify(seen)}`, { cause: error });
   });
 }
 
