@@ -1,0 +1,101 @@
+/** A thousand live peers in one peer manager: what one more costs, and what an event to one of them costs. */
+import { createActor } from 'xstate';
+import { nodeLog } from '../../actors/log.ts';
+import { createPeerManager, type Arrival, type RunnablePeerManager } from '../../actors/peer-manager.ts';
+import { memoryStore } from '../../actors/stores/memory.ts';
+import { generateNodeKey, parseNodeId, type NodeId } from '../../proto/identity.ts';
+import { nodeOptions, parseOptions } from '../../proto/options.ts';
+import { realClock } from '../../actors/environment.ts';
+
+const livePeers = 1_000;
+const further = 200;
+const events = 20_000;
+const rounds = 3;
+const bounds = { furtherMs: 1, eventMs: 0.05 };
+
+const idOf = (n: number): NodeId => parseNodeId(n.toString(16).padStart(40, '0'));
+const arrivalOf = (n: number): Arrival => ({
+  id: idOf(n),
+  link: `link:${n}`,
+  remoteIp: `${20 + (n % 200)}.${n >> 8}.${n & 255}.1`,
+  ours: false,
+  channels: [0x77],
+});
+
+type Rig = Readonly<{ manager: RunnablePeerManager; connect(n: number): void; disconnect(n: number): void; stop(): void }>;
+
+function rig(): Rig {
+  const clock = realClock();
+  const { slots, dialer, store, loopbackIsPublic } = parseOptions(nodeOptions, {
+    slots: { inbound: 2 * livePeers },
+    store: { maxPeers: 4 * livePeers },
+  });
+  const rows = memoryStore();
+  rows.open();
+  const manager = createPeerManager({
+    ownId: generateNodeKey().id,
+    options: { slots, dialer, store, loopbackIsPublic },
+    persistent: [],
+    bootstrap: [],
+    privateIds: [],
+    unconditionalIds: [],
+    store: rows,
+    clock,
+    random: Math.random,
+    log: nodeLog({ level: 'error', clock }),
+  });
+  const actor = createActor(manager.logic).start();
+  return {
+    manager,
+    connect(n) {
+      const arrival = arrivalOf(n);
+      const { verdict } = manager.accepted(arrival);
+      if (verdict !== 'route') throw new Error(`peer ${n}: ${verdict}`);
+      manager.ready(arrival.id, arrival.link);
+    },
+    disconnect: (n) => manager.disconnected(idOf(n), `link:${n}`, 'remoteClosed'),
+    stop() {
+      actor.stop();
+      manager.close();
+    },
+  };
+}
+
+/** Milliseconds a call over many calls. */
+function timed(times: number, run: (i: number) => void): number {
+  const began = performance.now();
+  for (let i = 0; i < times; i++) run(i);
+  return (performance.now() - began) / times;
+}
+
+function round(): Readonly<{ furtherMs: number; eventMs: number; leavingMs: number }> {
+  const { manager, connect, disconnect, stop } = rig();
+  timed(livePeers, connect);
+  const furtherMs = timed(further, (i) => connect(livePeers + i));
+  const leavingMs = timed(further, (i) => disconnect(livePeers + i));
+  const report = (i: number): void => manager.report(idOf((i * 7) % livePeers), 'useful', '');
+  timed(events / 10, report);
+  const eventMs = timed(events, report);
+  const { up } = manager.counts();
+  if (up !== livePeers) throw new Error(`${up} peers are up`);
+  stop();
+  return { furtherMs, eventMs, leavingMs };
+}
+
+const results = Array.from({ length: rounds }, round);
+const best = (pick: (result: (typeof results)[number]) => number): number => Math.min(...results.map(pick));
+const rows = [
+  ['one more live peer: accepted and up', best((each) => each.furtherMs), bounds.furtherMs],
+  ['one live peer less', best((each) => each.leavingMs), undefined],
+  ['an event to a live peer', best((each) => each.eventMs), bounds.eventMs],
+] as const;
+process.stdout.write(`\n${livePeers} live peers: best of ${rounds} rounds of ${further} further peers and ${events} events\n\n`);
+let failures = 0;
+for (const [name, value, bound] of rows) {
+  const past = bound !== undefined && !(value < bound);
+  if (past) failures++;
+  process.stdout.write(
+    `${name.padEnd(38)}${value.toFixed(4).padStart(10)} ms${bound === undefined ? '' : `  (bound: under ${bound} ms)`}${past ? '  PAST ITS BOUND' : ''}\n`,
+  );
+}
+process.exit(failures > 0 ? 1 : 0);
