@@ -1,6 +1,7 @@
 /** Peer exchange among whole nodes on the simulated network: who knows only one comes to know all. */
 import { afterEach, describe, expect, test } from '@jest/globals';
 import pino from 'pino';
+import type { CreateNodeOptions } from '../../actors/assembly.ts';
 import { createNode, type Node } from '../../actors/node.ts';
 import { pexReactor } from '../../actors/pex.ts';
 import { nodeKeyFromSeed } from '../../proto/identity.ts';
@@ -15,7 +16,7 @@ afterEach(async () => {
 });
 
 /** Nodes of which each is told one other: `links[n]` is whom node n + 1 knows. */
-async function network(links: readonly number[], seed: number) {
+async function network(links: readonly number[], seed: number, options: CreateNodeOptions = {}) {
   const clock = new VirtualClock();
   const random = seededRandom(seed);
   const net = memoryNetwork({ clock, random, latencyMs: 20, jitterMs: 10 });
@@ -33,6 +34,7 @@ async function network(links: readonly number[], seed: number) {
       environment: { clock, random },
       log: pino({ level: 'silent' }),
       pex: { dialect: 'url' },
+      ...options,
     });
     running.push(node);
     nodes.push(node);
@@ -59,5 +61,18 @@ describe('a network', () => {
     const { clock, nodes } = await network([0, 0, 0, 0, ...new Array<number>(10).fill(0)], 4);
     await clock.advanceAsync(120_000);
     expect(nodes.map((node) => node.peers.list().length)).toEqual(new Array(15).fill(14));
+  });
+
+  test('larger than its stores fills them: eight nodes that keep four peers each and have three slots each way', async () => {
+    const small = { store: { maxPeers: 4 }, slots: { inbound: 3, outbound: 3 } };
+    const { clock, nodes } = await network([0, 1, 2, 3, 4, 5, 6], 5, small);
+    await clock.advanceAsync(180_000);
+    for (const node of nodes) expect(node.peers.list().length).toBeGreaterThanOrEqual(4);
+  });
+
+  test('smaller than its stores is known whole: three nodes in a row that could keep 25 peers each', async () => {
+    const { clock, nodes } = await network([0, 1], 6, { store: { maxPeers: 25 }, slots: { inbound: 12, outbound: 12 } });
+    await clock.advanceAsync(60_000);
+    expect(nodes.map((node) => node.peers.list().length)).toEqual([2, 2, 2]);
   });
 });
