@@ -51,6 +51,9 @@ const exitOfCode: Partial<Record<ErrorCode, ExitCode>> = {
   ERR_HOME_IN_USE: exitCodes.homeInUse,
   ERR_LISTEN_UNAVAILABLE: exitCodes.addressUnavailable,
   ERR_MONITOR_UNAVAILABLE: exitCodes.addressUnavailable,
+  ERR_NODE_NOT_RUNNING: exitCodes.peerUnreachable,
+  ERR_NODE_UNREACHABLE: exitCodes.peerUnreachable,
+  ERR_ORDER_TIMEOUT: exitCodes.peerUnreachable,
 };
 
 /** The exit code for an error that ended a command: by its code, else by whose fault it was. */

@@ -7,6 +7,7 @@ import type { Call } from './call.ts';
 import { homeOf, settingsFromEnv, settingsFromFlags } from './config.ts';
 import { id, init } from './home.ts';
 import { exitCodes, outputOf, type ExitCode } from './output.ts';
+import { addPeer, banPeer, dialPeer, disconnectPeer, explainPeer, listPeers, removePeer } from './peers.ts';
 import { probe } from './probe.ts';
 import type { Shell } from './shell.ts';
 import { start } from './start.ts';
@@ -17,14 +18,73 @@ type CommandRow = Readonly<{
   name: string;
   summary: string;
   run: (call: Call) => Promise<ExitCode> | ExitCode;
-  operand?: readonly [name: string, description: string];
+  operands?: readonly (readonly [name: string, description: string])[];
   /** Which options of the schema it takes. */
   takes: (option: OptionName) => boolean;
   extra?: readonly (readonly [flag: string, description: string])[];
+  /** Commands below this one. */
+  commands?: readonly CommandRow[];
 }>;
 
 const all = (): boolean => true;
 const none = (): boolean => false;
+
+const peerId = ['<id>', 'id of the peer: 40 lower-case hex characters'] as const;
+
+const peersRow: CommandRow = {
+  name: 'peers',
+  summary: 'list the peers that a home knows, by its running node if there is one; the commands below act on them',
+  run: listPeers,
+  takes: none,
+  commands: [
+    {
+      name: 'add',
+      summary: 'add an address',
+      run: addPeer,
+      takes: none,
+      operands: [['<address>', 'mconn://id@host:port']],
+    },
+    {
+      name: 'remove',
+      summary: 'disconnect a peer and forget it',
+      run: removePeer,
+      takes: none,
+      operands: [peerId],
+    },
+    {
+      name: 'ban',
+      summary: 'disconnect a peer and refuse it for a time',
+      run: banPeer,
+      takes: none,
+      operands: [peerId],
+      extra: [
+        ['--for <time>', 'how long, such as 90s, 10m, 1h or 7d; at most 365d'],
+        ['--reason <text>', 'why, for those who ask later'],
+      ],
+    },
+    {
+      name: 'dial',
+      summary: 'have the running node dial a peer now, and wait until it is up or the dial has failed',
+      run: dialPeer,
+      takes: none,
+      operands: [peerId],
+    },
+    {
+      name: 'disconnect',
+      summary: 'have the running node disconnect a peer; a persistent one is left alone until it is dialed or the node restarts',
+      run: disconnectPeer,
+      takes: none,
+      operands: [peerId, ['[reason]', 'why, for those who ask later']],
+    },
+    {
+      name: 'explain',
+      summary: 'say in one sentence why a peer is, or is not, connected, with the facts behind it',
+      run: explainPeer,
+      takes: none,
+      operands: [peerId],
+    },
+  ],
+};
 
 const rows: readonly CommandRow[] = [
   { name: 'init', summary: 'make a home: a node key and a config.toml that holds the options given here', run: init, takes: all },
@@ -33,7 +93,7 @@ const rows: readonly CommandRow[] = [
     name: 'testnet',
     summary: 'run several nodes on loopback, each a process of its own, that find each other from one address',
     run: testnet,
-    operand: ['[n]', 'number of nodes, from 2 to 64 (default: 4)'],
+    operands: [['[n]', 'number of nodes, from 2 to 64 (default: 4)']],
     takes: (option) => !decidedByTestnet(option),
   },
   { name: 'id', summary: 'print the node id of a home', run: id, takes: none },
@@ -41,13 +101,14 @@ const rows: readonly CommandRow[] = [
     name: 'probe',
     summary: 'shake hands with any peer and print who it is and whether we would be compatible',
     run: probe,
-    operand: ['<address>', 'mconn://id@host:port, or host:port to take whoever answers there'],
+    operands: [['<address>', 'mconn://id@host:port, or host:port to take whoever answers there']],
     takes: ({ path }) =>
       path.length === 1
         ? ['network', 'moniker', 'aead', 'blockVersion', 'p2pVersion', 'appVersion'].includes(path[0] ?? '')
         : path[0] === 'handshake' || path[0] === 'dialer',
     extra: [['--channels <ids>', 'channels we list, comma separated (default: "0x00,0x77", those of start)']],
   },
+  peersRow,
 ];
 
 /** Builds the commands; `act` is called with the one that was asked for. */
@@ -57,15 +118,28 @@ function build(shell: Shell, act: (row: CommandRow, call: Call) => Promise<void>
     .version(version, '--version', 'print the version')
     .helpOption('--help', 'print this help')
     .helpCommand(false);
+  addCommands(program, rows, shell, act);
+  return program;
+}
+
+function addCommands(
+  parent: Command,
+  rows: readonly CommandRow[],
+  shell: Shell,
+  act: (row: CommandRow, call: Call) => Promise<void>,
+): void {
   for (const row of rows) {
-    const command = configured(program.command(row.name), shell).description(row.summary).helpOption('--help', 'print this help');
-    if (row.operand) command.argument(...row.operand);
+    const command = configured(parent.command(row.name), shell)
+      .description(row.summary)
+      .helpOption('--help', 'print this help')
+      .helpCommand(false);
+    for (const operand of row.operands ?? []) command.argument(...operand);
     command.addOption(new Option('--home <dir>', 'folder of the node: key, configuration, peers (default: ~/.troupe)'));
     for (const [flag, description] of row.extra ?? []) command.addOption(new Option(flag, description));
     for (const option of optionNames().filter(row.takes)) command.addOption(flagOf(option));
     command.action(() => act(row, callOf(shell, command)));
+    addCommands(command, row.commands ?? [], shell, act);
   }
-  return program;
 }
 
 function configured(command: Command, shell: Shell): Command {
@@ -99,7 +173,8 @@ function describe(option: OptionName): string {
 }
 
 function callOf(shell: Shell, command: Command): Call {
-  const given = command.opts<Record<string, string | true>>();
+  // A flag of a command may stand before the name of one below it.
+  const given = command.optsWithGlobals<Record<string, string | true>>();
   const texts: Record<string, string> = {};
   const extra: Record<string, string> = {};
   for (const option of command.options) {
@@ -141,8 +216,11 @@ export async function run(argv: readonly string[], shell: Shell): Promise<ExitCo
 /** The help of the program and of each command, as `--help` prints it. */
 export function helpPages(shell: Shell): ReadonlyMap<string, string> {
   const program = build(shell, () => Promise.resolve());
-  return new Map([
-    ['troupe', program.helpInformation()],
-    ...program.commands.map((command) => [`troupe ${command.name()}`, command.helpInformation()] as const),
-  ]);
+  return new Map(helpOf(program, ''));
+}
+
+function* helpOf(command: Command, above: string): Generator<readonly [string, string]> {
+  const name = `${above}${command.name()}`;
+  yield [name, command.helpInformation()];
+  for (const below of command.commands) yield* helpOf(below, `${name} `);
 }

@@ -1,39 +1,40 @@
-/** The monitor: what a node knows about itself, as JSON over HTTP, and for Prometheus, for operators and their tools. It changes nothing. */
+/** The monitor: what a node knows about itself, as JSON over HTTP, and for Prometheus; and, for those who have the token, orders about its peers. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { fromPromise } from 'xstate';
 import { asTroupeError, TroupeError, type ErrorCode } from '../../proto/errors.ts';
-import { parseNodeId } from '../../proto/identity.ts';
-import type { Peers, PeerView } from '../peer-manager.ts';
+import type { Clock } from '../../transports/clock.ts';
+import type { Peers } from '../peer-manager.ts';
 import { isDirectHost, isLoopback, monitorUrl } from './address.ts';
+import { readBody } from './body.ts';
+import { orderLimits, Orders } from './orders.ts';
+import { pageOf, refusal, type Answer, type Health } from './pages.ts';
 
-/** Bounds on clients: 64 connections of at most 8 KiB of headers each, 10 s for a request or for silence, no bodies. */
+/** Bounds on clients: 64 connections of at most 8 KiB of headers each, 10 s for a request or for silence, looked after each second. */
 const limits = {
   connections: 64,
   headerBytes: 8_192,
   headersMs: 5_000,
   requestMs: 10_000,
   keepAliveMs: 5_000,
-  page: 100,
-  maxPage: 1_000,
+  lookMs: 1_000,
 } as const;
-
-/** What `/health` says; 503 unless ok. */
-export type Health = Readonly<{ ok: boolean } & Record<string, unknown>>;
 
 export type MonitorOptions = Readonly<{
   /** An IP address or a name; off loopback every request needs the token. */
   host: string;
   /** 0 for any free port. */
   port: number;
+  /** What orders must show, and off loopback everything. */
   token: string;
   status(): object;
   health(): Health;
   /** The text of `/metrics`, and its content type. */
   metrics: Readonly<{ type: string; text(): Promise<string> }>;
-  peers: Pick<Peers, 'list' | 'explain'>;
+  peers: Omit<Peers, 'updates'>;
+  clock: Clock;
   log: Logger;
 }>;
 
@@ -47,14 +48,11 @@ export interface MonitorServer {
   close(): Promise<void>;
 }
 
-/** An answer: a status and a body to print as JSON, or as the text it is when it names a type of its own. */
-type Answer = Readonly<{ status: number; body: unknown; type?: string; headers?: Readonly<Record<string, string>> }>;
-
 /** Makes the server; nothing listens yet. */
 export function monitorServer(options: MonitorOptions): MonitorServer {
   let server: Server | undefined;
   let ended = Promise.resolve<Error | undefined>(undefined);
-  const guarded = !isLoopback(options.host);
+  const desk: Desk = { options, guarded: !isLoopback(options.host), orders: new Orders(options) };
   const close = async (): Promise<void> => {
     const closing = server;
     server = undefined;
@@ -68,7 +66,7 @@ export function monitorServer(options: MonitorOptions): MonitorServer {
       return ended;
     },
     async listen() {
-      const opened = httpServer((request, response) => void answer(options, guarded, request).then((given) => write(response, given)));
+      const opened = httpServer((request, response) => void serve(desk, request, response));
       const ending = new Promise<Error | undefined>((resolve) => {
         opened.once('close', () => resolve(undefined));
         opened.on('error', resolve);
@@ -82,18 +80,31 @@ export function monitorServer(options: MonitorOptions): MonitorServer {
   };
 }
 
-/** The monitor as a supervised actor: listens until it is stopped, fails if the server breaks. Await `server.close()` after stopping it. */
-export const monitorLogic = (deps: Readonly<{ server: MonitorServer; onListening(url: string): void }>) =>
+/**
+ * The monitor as a supervised actor: listens until it is stopped, fails if the server breaks. Await `server.close()` after stopping it.
+ * `onListening` is told the URL and returns what undoes it, which is called at once when the actor stops.
+ */
+export const monitorLogic = (deps: Readonly<{ server: MonitorServer; onListening(url: string): () => void }>) =>
   fromPromise<void>(async ({ signal }) => {
-    const stop = (): void => void deps.server.close();
+    let undo = (): void => undefined;
+    // Once only, and not late: by then the actor that comes after this one may have told its own URL.
+    const withdraw = (): void => {
+      undo();
+      undo = () => undefined;
+    };
+    const stop = (): void => {
+      withdraw();
+      void deps.server.close();
+    };
     signal.addEventListener('abort', stop, { once: true });
     try {
-      deps.onListening(await deps.server.listen());
+      undo = deps.onListening(await deps.server.listen());
       if (signal.aborted) stop();
       const error = await deps.server.ended;
       if (error) throw new TroupeError('ERR_MONITOR_UNAVAILABLE', error.message, { cause: error });
     } finally {
       signal.removeEventListener('abort', stop);
+      withdraw();
       await deps.server.close();
     }
   });
@@ -105,6 +116,7 @@ function httpServer(onRequest: (request: IncomingMessage, response: ServerRespon
       headersTimeout: limits.headersMs,
       requestTimeout: limits.requestMs,
       keepAliveTimeout: limits.keepAliveMs,
+      connectionsCheckingInterval: limits.lookMs,
     },
     onRequest,
   );
@@ -124,47 +136,47 @@ function bound(server: Server, host: string, port: number): Promise<number> {
   });
 }
 
-async function answer(options: MonitorOptions, guarded: boolean, request: IncomingMessage): Promise<Answer> {
+/** What every request is answered from. */
+type Desk = Readonly<{ options: MonitorOptions; guarded: boolean; orders: Orders }>;
+
+async function serve(desk: Desk, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const gone = new AbortController();
+  response.once('close', () => gone.abort(new TroupeError('ERR_CONNECTION_CLOSED', 'nobody waits for this answer any more')));
+  const given = await answer(desk, request, gone.signal);
   try {
-    if (!guarded && !isDirectHost(request.headers.host)) return refusal(403, 'ERR_HOST_REFUSED');
-    if (guarded && !hasToken(request, options.token)) return refusal(401, 'ERR_TOKEN_REQUIRED', { 'www-authenticate': 'Bearer' });
-    if (request.method !== 'GET') return refusal(405, 'ERR_METHOD_REFUSED', { allow: 'GET' });
-    const [path, query] = (request.url ?? '/').split('?', 2) as [string, string?];
-    return await page(options, path, new URLSearchParams(query));
+    write(response, given);
   } catch (error) {
-    const { code, message, fault } = asTroupeError(error);
-    if (fault === 'internal') options.log.error({ err: error }, 'monitor request failed');
-    return { status: code === 'ERR_PEER_UNKNOWN' ? 404 : fault === 'internal' ? 500 : 400, body: { error: { code, message } } };
+    // What a host's own transport tells of itself may not print; it costs this answer and nothing else.
+    desk.options.log.error({ err: error }, 'monitor answer failed');
+    response.destroy();
   }
 }
 
-async function page({ status, health, metrics, peers }: MonitorOptions, path: string, query: URLSearchParams): Promise<Answer> {
-  if (path === '/status') return { status: 200, body: status() };
-  if (path === '/health') {
-    const body = health();
-    return { status: body.ok ? 200 : 503, body };
+async function answer({ options, guarded, orders }: Desk, request: IncomingMessage, signal: AbortSignal): Promise<Answer> {
+  const { method, headers } = request;
+  try {
+    if (!guarded && !isDirectHost(headers.host)) return refused('ERR_HOST_REFUSED');
+    if (guarded && !hasToken(request, options.token)) return unauthorised();
+    const [path, query] = (request.url ?? '/').split('?', 2) as [string, string?];
+    const page = pageOf(options, orders, path, new URLSearchParams(query));
+    if (!page) return refused('ERR_PATH_UNKNOWN');
+    if (method === 'GET' && page.GET) return await page.GET();
+    if (method !== 'POST' || !page.POST) return refused('ERR_METHOD_REFUSED', { allow: Object.keys(page).join(', ') });
+    if (!hasToken(request, options.token)) return unauthorised();
+    // An order may be silent for as long as it takes; its connection ends with its answer.
+    request.socket.setTimeout(orderLimits.answerMs + limits.requestMs);
+    const given = await page.POST(await readBody(request), signal);
+    options.log.info({ path, status: given.status }, 'operator order');
+    return given;
+  } catch (thrown) {
+    const error = asTroupeError(thrown);
+    if (error.fault === 'internal') options.log.error({ err: thrown }, 'monitor request failed');
+    return refusal(error);
   }
-  if (path === '/metrics') return { status: 200, body: await metrics.text(), type: metrics.type };
-  if (path === '/peers') return { status: 200, body: peersPage(peers.list(), query) };
-  if (path.startsWith('/peers/')) return { status: 200, body: peers.explain(parseNodeId(path.slice('/peers/'.length))) };
-  return refusal(404, 'ERR_PATH_UNKNOWN');
 }
 
-/** Peers in the order of their ids, from after `after`; `next` is what to pass as `after` for more, null at the end. */
-function peersPage(rows: readonly PeerView[], query: URLSearchParams): Readonly<{ peers: readonly PeerView[]; next: string | null }> {
-  const after = query.get('after') ?? '';
-  const limit = Number(query.get('limit') ?? limits.page);
-  if (!Number.isSafeInteger(limit) || limit < 1 || limit > limits.maxPage) {
-    throw new TroupeError('ERR_OPTION_INVALID', `limit: a whole number from 1 to ${limits.maxPage}`);
-  }
-  const rest = rows.filter(({ id }) => id > after).sort((one, other) => (one.id < other.id ? -1 : 1));
-  const peers = rest.slice(0, limit);
-  return { peers, next: rest.length > limit ? (peers.at(-1)?.id ?? null) : null };
-}
-
-function refusal(status: number, code: ErrorCode, headers: Readonly<Record<string, string>> = {}): Answer {
-  return { status, headers, body: { error: { code, message: new TroupeError(code).message } } };
-}
+const refused = (code: ErrorCode, headers?: Answer['headers']): Answer => refusal(new TroupeError(code), headers);
+const unauthorised = (): Answer => refused('ERR_TOKEN_REQUIRED', { 'www-authenticate': 'Bearer' });
 
 /** Compares digests, so that neither length nor time says how much of a guess was right. */
 function hasToken(request: IncomingMessage, token: string): boolean {
@@ -172,13 +184,14 @@ function hasToken(request: IncomingMessage, token: string): boolean {
   return timingSafeEqual(digest(request.headers.authorization ?? ''), digest(`Bearer ${token}`));
 }
 
-/** A request that announces a body is answered, and its connection closed instead of reading the body. */
+/** Whoever sends more than a question is answered and its connection closed, instead of reading on. */
 function write(response: ServerResponse, { status, body, type, headers }: Answer): void {
   const { 'content-length': length, 'transfer-encoding': encoding } = response.req.headers;
+  const isQuestion = response.req.method === 'GET' && length === undefined && encoding === undefined;
   const text = type === undefined ? JSON.stringify(body) : String(body);
   response.writeHead(status, {
     ...headers,
-    ...(length === undefined && encoding === undefined ? {} : { connection: 'close' }),
+    ...(isQuestion ? {} : { connection: 'close' }),
     'content-type': type ?? 'application/json; charset=utf-8',
     'content-length': Buffer.byteLength(text),
     'cache-control': 'no-store',

@@ -1,6 +1,7 @@
-/** What goes over a node's connections: totals that outlive them, and those that live now. Counted as it passes, looked at only when somebody asks. */
+/** What goes over a node's connections: totals that outlive them, and those that live now. Links count as they go, nobody looks before somebody asks. */
 import type { DisconnectReason } from '../../proto/errors.ts';
 import type { NodeId } from '../../proto/identity.ts';
+import type { AttemptResult } from '../../transports/resolve.ts';
 import type { Connection } from '../../transports/transport.ts';
 
 export type Direction = Connection['direction'];
@@ -13,9 +14,6 @@ export type ChannelTotals = Totals & Readonly<{ id: number }>;
 
 /** How a handshake failed: the reason of its disconnect, or `cancelled` when we gave it up ourselves. */
 export type HandshakeFailure = DisconnectReason | 'cancelled';
-
-/** How a dial of one endpoint ended; `cancelled` when another endpoint was faster, or its time was up. */
-export type DialResult = 'connected' | 'failed' | 'cancelled';
 
 /** One live connection. */
 export type ConnectionView = Readonly<{
@@ -34,7 +32,7 @@ export type TrafficView = Readonly<{
   /** Oldest first. */
   connections: readonly ConnectionView[];
   opened: Readonly<Record<Direction, number>>;
-  dials: ReadonlyMap<DialResult, number>;
+  dials: ReadonlyMap<AttemptResult, number>;
   handshakeFailures: Readonly<Record<Direction, ReadonlyMap<HandshakeFailure, number>>>;
   /** Round trips measured since the last look, in milliseconds; of each connection the latest. */
   roundTripsMs: readonly number[];
@@ -51,7 +49,7 @@ export class Traffic {
   readonly #received = { messages: new Float64Array(channels), bytes: new Float64Array(channels) };
   readonly #live = new Map<Connection, Live>();
   readonly #opened = { inbound: 0, outbound: 0 };
-  readonly #dials = new Map<DialResult, number>();
+  readonly #dials = new Map<AttemptResult, number>();
   readonly #failures = { inbound: new Map<HandshakeFailure, number>(), outbound: new Map<HandshakeFailure, number>() };
   /** Of the connections that have ended. */
   #past = nothing;
@@ -69,7 +67,7 @@ export class Traffic {
     });
   }
 
-  dialed(result: DialResult): void {
+  dialed(result: AttemptResult): void {
     add(this.#dials, result);
   }
 

@@ -15,14 +15,25 @@ afterEach(() => {
 });
 
 describe('help', () => {
-  test.each([['--help'], ['init', '--help'], ['start', '--help'], ['testnet', '--help'], ['id', '--help'], ['probe', '--help']])(
-    'of %s %s is printed, with success',
-    async (...argv) => {
-      const shell = fakeShell();
-      expect(await run(argv.filter(Boolean), shell)).toBe(0);
-      expect(shell.out).toMatch(/^Usage: troupe/);
-    },
-  );
+  test.each([
+    ['--help'],
+    ['init', '--help'],
+    ['start', '--help'],
+    ['testnet', '--help'],
+    ['id', '--help'],
+    ['probe', '--help'],
+    ['peers', '--help'],
+    ['peers', 'add', '--help'],
+    ['peers', 'remove', '--help'],
+    ['peers', 'ban', '--help'],
+    ['peers', 'dial', '--help'],
+    ['peers', 'disconnect', '--help'],
+    ['peers', 'explain', '--help'],
+  ])('of %s %s %s is printed, with success', async (...argv) => {
+    const shell = fakeShell();
+    expect(await run(argv.filter(Boolean), shell)).toBe(0);
+    expect(shell.out).toMatch(new RegExp(`^Usage: troupe ${argv.filter((word) => word && !word.startsWith('-')).join(' ')}`));
+  });
 
   test('of start lists every option of the schema once, in groups', async () => {
     const shell = fakeShell({ columns: 120 });
@@ -59,6 +70,11 @@ describe('a command line that makes no sense is refused:', () => {
     [['testnet', '65'], /from 2 to 64/],
     [['testnet', 'four'], /from 2 to 64/],
     [['testnet', '--listen', 'x'], /unknown option '--listen'/],
+    [['peers', 'ad', 'x'], /too many arguments|unknown command/],
+    [['peers', 'add'], /missing required argument 'address'/],
+    [['peers', 'ban', 'x', '--fro', '1h'], /unknown option '--fro'/],
+    [['peers', '--network', 'x'], /unknown option '--network'/],
+    [['peers', 'dial', 'x', 'y'], /too many arguments/],
   ])('%j', async (argv, message) => {
     const shell = fakeShell();
     await expect(run(argv, shell)).rejects.toMatchObject({

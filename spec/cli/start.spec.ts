@@ -81,7 +81,10 @@ describe('two nodes', () => {
     await troupe(['init', '--home', other, '--bootstrap-peers', listen[0]!]).exit;
     const second = start([...free, '--home', other], { env: { TROUPE_ECHO_ASK: 'true', TROUPE_ECHO_EVERY_MS: '100' } });
     expect(await second.seen('up')).toEqual({ event: 'up', id: nodeId, channels: [0x00, 0x77] });
-    expect(await second.seen('echo')).toEqual({ event: 'echo', answers: 1, meanMs: expect.any(Number), maxMs: expect.any(Number) });
+    const echo = await second.seen('echo');
+    expect(echo).toEqual({ event: 'echo', answers: expect.any(Number), meanMs: expect.any(Number), maxMs: expect.any(Number) });
+    // A machine too busy to tell of one question before the next tells of both.
+    expect(echo['answers']).toBeGreaterThan(0);
     first.child.kill('SIGINT');
     expect(await second.seen('down')).toMatchObject({ event: 'down', id: nodeId, reason: 'remoteClosed' });
     second.child.kill('SIGHUP');

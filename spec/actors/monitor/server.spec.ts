@@ -1,4 +1,3 @@
-import { request } from 'node:http';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import pino from 'pino';
@@ -7,12 +6,15 @@ import { monitorLogic, monitorServer, type MonitorOptions, type MonitorServer } 
 import type { PeerView } from '../../../actors/peer-manager.ts';
 import { TroupeError } from '../../../proto/errors.ts';
 import { parseNodeId } from '../../../proto/identity.ts';
+import { ask } from '../../support/http.ts';
+import { settle, VirtualClock } from '../../support/virtual-clock.ts';
 
 const id = (digit: string) => parseNodeId(digit.repeat(40));
 const row = (digit: string): PeerView => ({ id: id(digit), state: 'up', class: 'ordinary', score: 0, addresses: [], channels: [0x77] });
 const token = 'f'.repeat(64);
 let healthy = true;
 let broken = false;
+const order = (): Promise<never> => Promise.reject(new TroupeError('ERR_PEER_UNKNOWN'));
 const options: MonitorOptions = {
   host: '127.0.0.1',
   port: 0,
@@ -21,33 +23,25 @@ const options: MonitorOptions = {
   health: () => ({ ok: healthy }),
   metrics: { type: 'text/plain; version=0.0.4', text: () => (broken ? Promise.reject(new Error('broken')) : Promise.resolve('a 1\n')) },
   peers: {
-    list: () => ['c', 'a', 'e', 'b', 'd'].map(row),
+    list: ({ after = '', limit = Infinity } = {}) =>
+      ['a', 'b', 'c', 'd', 'e']
+        .map(row)
+        .filter((each) => each.id > after)
+        .slice(0, limit),
     explain(asked) {
       if (asked === id('f')) throw new Error('broken');
       if (asked !== id('a')) throw new TroupeError('ERR_PEER_UNKNOWN');
       return { id: id('a'), sentence: 'it is up', facts: {} };
     },
+    add: order,
+    dial: order,
+    disconnect: order,
+    ban: order,
+    remove: order,
   },
+  clock: new VirtualClock(),
   log: pino({ level: 'silent' }),
 };
-
-type Reply = { status: number; body: Record<string, unknown> & { peers?: PeerView[]; next?: string }; headers: Record<string, unknown> };
-function ask(
-  url: string,
-  path: string,
-  { method = 'GET', headers = {}, body }: { method?: string; headers?: Record<string, string>; body?: string } = {},
-): Promise<Reply> {
-  return new Promise((resolve, reject) => {
-    const asking = request(`${url}${path}`, { method, headers, agent: false }, (response) => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
-      response.on('end', () =>
-        resolve({ status: response.statusCode ?? 0, body: text === '' ? {} : JSON.parse(text), headers: response.headers }),
-      );
-    });
-    asking.on('error', reject).end(body);
-  });
-}
 
 describe('on loopback', () => {
   let server: MonitorServer;
@@ -85,10 +79,10 @@ describe('on loopback', () => {
 
   test('peers come page by page in the order of their ids', async () => {
     const first = await ask(url, '/peers?limit=2');
-    expect(first.body.peers?.map((peer) => peer.id)).toEqual([id('a'), id('b')]);
-    const second = await ask(url, `/peers?limit=2&after=${first.body.next}`);
-    expect(second.body.peers?.map((peer) => peer.id)).toEqual([id('c'), id('d')]);
-    const last = await ask(url, `/peers?limit=2&after=${second.body.next}`);
+    expect((first.body['peers'] as PeerView[]).map((peer) => peer.id)).toEqual([id('a'), id('b')]);
+    const second = await ask(url, `/peers?limit=2&after=${String(first.body['next'])}`);
+    expect((second.body['peers'] as PeerView[]).map((peer) => peer.id)).toEqual([id('c'), id('d')]);
+    const last = await ask(url, `/peers?limit=2&after=${String(second.body['next'])}`);
     expect(last.body).toEqual({ peers: [row('e')], next: null });
     expect((await ask(url, '/peers')).body).toMatchObject({ peers: { length: 5 }, next: null });
   });
@@ -96,6 +90,13 @@ describe('on loopback', () => {
   test.each(['0', '1001', '-1', '1.5', 'x'])('a page of %s peers is refused', async (limit) => {
     expect(await ask(url, `/peers?limit=${limit}`)).toMatchObject({ status: 400, body: { error: { code: 'ERR_OPTION_INVALID' } } });
   });
+
+  test.each(['%00', '__proto__', 'zz', '%', 'f'.repeat(2_000)])(
+    'a page after %s is what follows it in the order of ids, if anything',
+    async (after) => {
+      expect(await ask(url, `/peers?after=${after}&limit=1000`)).toMatchObject({ status: 200, body: { next: null } });
+    },
+  );
 
   test('one peer is explained', async () => {
     expect((await ask(url, `/peers/${id('a')}`)).body).toMatchObject({ sentence: 'it is up' });
@@ -109,6 +110,12 @@ describe('on loopback', () => {
     ['/peers/', 400, 'ERR_NODE_ID_INVALID'],
     ['/peers/%00..%2f', 400, 'ERR_NODE_ID_INVALID'],
     ['/peers/__proto__', 400, 'ERR_NODE_ID_INVALID'],
+    [`/peers/${'A'.repeat(40)}`, 400, 'ERR_NODE_ID_INVALID'],
+    [`/peers/${'f'.repeat(4_000)}`, 400, 'ERR_NODE_ID_INVALID'],
+    [`/peers/${id('a')}/`, 404, 'ERR_PATH_UNKNOWN'],
+    [`/peers//dial`, 400, 'ERR_NODE_ID_INVALID'],
+    [`/peers/${id('a')}/dial/x`, 404, 'ERR_PATH_UNKNOWN'],
+    [`//status`, 404, 'ERR_PATH_UNKNOWN'],
   ])('%s is answered %d with %s', async (path, status, code) => {
     expect(await ask(url, path)).toMatchObject({ status, body: { error: { code } } });
   });
@@ -128,6 +135,14 @@ describe('on loopback', () => {
     });
     expect(await ask(url, '/status', { headers: { host: 'localhost:1' } })).toMatchObject({ status: 200 });
     expect(await ask(url, '/status', { headers: { host: '[::1]:1' } })).toMatchObject({ status: 200 });
+  });
+
+  test('an answer that does not print costs its connection, not the node', async () => {
+    const odd = monitorServer({ ...options, status: () => ({ count: 1n }) });
+    const at = await odd.listen();
+    await expect(ask(at, '/status')).rejects.toThrow('socket hang up');
+    expect((await ask(at, '/health')).status).toBe(200);
+    await odd.close();
   });
 
   test('headers above 8 KiB are refused', async () => {
@@ -199,15 +214,29 @@ describe('as an actor', () => {
     const server = monitorServer(options);
     let listening: (url: string) => void = () => undefined;
     const url = new Promise<string>((resolve) => (listening = resolve));
-    const actor = createActor(monitorLogic({ server, onListening: (at) => listening(at) })).start();
+    let isKnown = false;
+    const onListening = (at: string) => {
+      isKnown = true;
+      listening(at);
+      return () => void (isKnown = false);
+    };
+    const actor = createActor(monitorLogic({ server, onListening })).start();
     expect((await ask(await url, '/health')).status).toBe(200);
+    expect(isKnown).toBe(true);
     actor.stop();
+    // At once: when the store that holds the home's lock is closed, nobody may be told to come here any more.
+    expect(isKnown).toBe(false);
+    isKnown = true;
     await server.ended;
+    await settle();
+    // And once: what the next monitor of this home says must stay.
+    expect(isKnown).toBe(true);
     await expect(ask(await url, '/health')).rejects.toThrow('ECONNREFUSED');
   });
 
   test('it fails when it cannot listen', async () => {
-    const actor = createActor(monitorLogic({ server: monitorServer({ ...options, host: '192.0.2.1' }), onListening: () => undefined }));
+    const onListening = () => () => undefined;
+    const actor = createActor(monitorLogic({ server: monitorServer({ ...options, host: '192.0.2.1' }), onListening }));
     actor.subscribe({ error: () => undefined });
     actor.start();
     const { error } = await waitFor(actor, (snapshot) => snapshot.status === 'error').catch(() => actor.getSnapshot());
