@@ -13,6 +13,7 @@ import type {
   ManagerStimulus,
 } from '../machines/peer-manager-context.ts';
 import type { Clock, Random, TimerHandle } from '../transports/clock.ts';
+import type { NodeId } from '../proto/identity.ts';
 import type { PeerStore } from './peer-store.ts';
 import type { PeerUpdates } from './peer-updates.ts';
 
@@ -29,8 +30,8 @@ export type ManagerDeps = Readonly<{
 export type Call = ManagerStimulus extends infer S ? (S extends ManagerStimulus ? Omit<S, 'now' | 'roll' | 'request'> : never) : never;
 type Asked = Readonly<{ answer(answer: Answer): void; fail(error: TroupeError): void }>;
 
-/** An answer, and the promise that what was changed for it is on disk. */
-export type Answered = Readonly<{ answer: Answer; durable: Promise<void> }>;
+/** An answer; `durable` hurries what was changed for it and resolves once that is on disk. */
+export type Answered = Readonly<{ answer: Answer; durable(): Promise<void> }>;
 
 /** Node timers fire at once above this. */
 const longestTimerMs = 2_147_483_647;
@@ -46,7 +47,8 @@ export class ManagerLine {
   #requests = 0;
   #actor: AnyActorRef | undefined;
   #timer: TimerHandle;
-  #written: Promise<void> = Promise.resolve();
+  /** Peers whose rows the present stimulus has changed. */
+  #changed = new Set<NodeId>();
 
   constructor(deps: ManagerDeps) {
     this.#deps = deps;
@@ -75,7 +77,7 @@ export class ManagerLine {
     const request = this.#begin(call, { answer: (answer) => (answered = answer), fail: () => undefined });
     this.#asked.delete(request);
     if (!answered) throw new TroupeError('ERR_INTERNAL', `${call.type} was not answered`);
-    return { answer: answered, durable: this.#written };
+    return this.#answered(answered);
   }
 
   /** Calls the manager and waits for the answer. An abort rejects with the signal's reason and sends `withdrawal`. */
@@ -98,15 +100,14 @@ export class ManagerLine {
       const request = this.#begin(
         call,
         {
-          // An answer that comes with the call waits for the writes that follow it in the same cascade.
-          answer: (answer) => (isSent ? settle(() => resolve({ answer, durable: this.#written })) : (early = answer)),
+          answer: (answer) => (isSent ? settle(() => resolve(this.#answered(answer))) : (early = answer)),
           fail: (error) => settle(() => reject(error)),
         },
         reject,
       );
       isSent = true;
       const answer = early;
-      if (answer) settle(() => resolve({ answer, durable: this.#written }));
+      if (answer) settle(() => resolve(this.#answered(answer)));
     });
   }
 
@@ -124,7 +125,7 @@ export class ManagerLine {
   }
 
   #send(call: Call & Readonly<{ request?: number }>): void {
-    this.#written = Promise.resolve();
+    this.#changed = new Set();
     this.#actor?.send({ ...call, now: this.now(), roll: this.#deps.random() });
   }
 
@@ -136,18 +137,24 @@ export class ManagerLine {
         this.#asked.delete(request);
         asked?.answer(answer);
       },
-      persist: ({ row }) => this.#write(this.#deps.store.put(row)),
-      erase: ({ id }) => this.#write(this.#deps.store.delete(id)),
+      persist: ({ row }) => this.#write(row.id, this.#deps.store.put(row)),
+      erase: ({ id }) => this.#write(id, this.#deps.store.delete(id)),
       publish: (update) => this.#deps.updates.publish(update),
       armTimer: ({ at }) => this.#arm(at),
     };
     run[type](params);
   }
 
-  #write(written: Promise<void>): void {
+  #write(id: NodeId, written: Promise<void>): void {
+    this.#changed.add(id);
     // Those who asked for the change hear of a failed write; for all others the store's own state tells.
     written.catch(() => undefined);
-    this.#written = written;
+  }
+
+  #answered(answer: Answer): Answered {
+    // More may come into this set until the stimulus has been handled.
+    const changed = this.#changed;
+    return { answer, durable: async () => (changed.size > 0 ? this.#deps.store.flush([...changed]) : undefined) };
   }
 
   #arm(at: number): void {
@@ -162,7 +169,9 @@ export class ManagerLine {
     }, waitMs);
   }
 
+  /** An actor has been made. One before it that was given up without hearing of it has ended too. */
   attach(actor: AnyActorRef): void {
+    if (this.#actor) this.detach(this.#actor);
     this.#actor = actor;
   }
 

@@ -5,27 +5,33 @@ import { formatNodeAddress, parseNodeAddress, validateNodeAddress, type NodeAddr
 import { TroupeError, type DisconnectReason } from '../proto/errors.ts';
 import { parseNodeId, type NodeId } from '../proto/identity.ts';
 import type { DialerOptions, SlotsOptions, StoreOptions } from '../proto/options.ts';
+import { newsOf } from '../machines/peer-manager-dials.ts';
 import { tellableSample } from '../machines/peer-book.ts';
 import type { Arrival, LinkHandle } from '../machines/peer-context.ts';
 import type { AddressSource, Answer, ManagerSetup } from '../machines/peer-manager-context.ts';
-import { countsOf, explanationOf, listOf, type Explanation, type PeerView } from '../machines/peer-views.ts';
+import { explanationOf, type Explanation } from '../machines/peer-explanation.ts';
+import { countsOf, listOf, type PeerRange, type PeerView } from '../machines/peer-views.ts';
 import { sample } from '../machines/policy/advertise.ts';
 import type { Clock, Random } from '../transports/clock.ts';
+import type { ReportSource, Reputation } from '../machines/policy/score.ts';
 import type { Behaviour } from './channel.ts';
 import { ManagerLine, peerManagerLogic, type Call } from './peer-manager-logic.ts';
 import type { PeerStore } from './peer-store.ts';
 import { PeerUpdates, type PeerEvent } from './peer-updates.ts';
+import { heeded } from './reputation.ts';
 
 export type { Arrival, LinkHandle } from '../machines/peer-context.ts';
 export type { AddressSource } from '../machines/peer-manager-context.ts';
-export type { Explanation, PeerState, PeerView } from '../machines/peer-views.ts';
+export type { Explanation } from '../machines/peer-explanation.ts';
+export type { PeerRange, PeerState, PeerView } from '../machines/peer-views.ts';
 export type { PeerEvent, PeerUpdate } from './peer-updates.ts';
 
 /** The operator's and the host's face: `node.peers`. */
 export interface Peers {
   /** Adds an address (`mconn://id@host:port`); resolves once durable, with false if it was known. @throws TroupeError `ERR_ADDRESS_INVALID`, `ERR_PEER_SELF`. */
   add(address: string): Promise<boolean>;
-  list(): readonly PeerView[];
+  /** What is known, in the order of ids; of many, page by page: a page costs what it shows. */
+  list(range?: PeerRange): readonly PeerView[];
   explain(id: string): Explanation;
   /** Dials a known peer now; resolves when it is up, else rejects with a code. Lifts a hold. */
   dial(id: string): Promise<void>;
@@ -50,7 +56,7 @@ export type Admission =
 /** The router's face: the methods of ADR 062. All but the two `…Next` and `settled` are synchronous; time and wake-ups are the manager's. */
 export interface PeerManager {
   readonly peers: Peers;
-  /** Adds an address, from PEX for example. Resolves once durable (or at once when nothing changed). */
+  /** Adds an address: resolves once durable what the operator or the host adds, and at once what others say or what changes nothing. */
   add(address: NodeAddress, source: AddressSource): Promise<boolean>;
   /** The next address to dial, now marked dialing; waits until there is one. Every address handed out is answered by exactly one `dialed` or `dialFailed`. */
   dialNext(signal: AbortSignal): Promise<NodeAddress>;
@@ -67,8 +73,8 @@ export interface PeerManager {
   evictNext(signal: AbortSignal): Promise<Readonly<{ id: NodeId; link: LinkHandle; reason: DisconnectReason }>>;
   /** A link that was admitted or held has ended. `rejected` says the remote closed it within two seconds of NodeInfo, before any packet. */
   disconnected(id: NodeId, link: LinkHandle, reason: DisconnectReason, detail?: string): void;
-  /** A report on a peer's behaviour. */
-  report(id: NodeId, behaviour: Behaviour, reason: string): void;
+  /** A report on a peer's behaviour: seen in what the remote sent, unless the host says so. */
+  report(id: NodeId, behaviour: Behaviour, reason: string, source?: ReportSource): void;
   /** Addresses to tell a peer: never its own, never private ones, at most `limit`. `remoteIp` decides which scopes it can reach. */
   advertise(asker: NodeId, limit: number, remoteIp?: string): readonly NodeAddress[];
   /** Counts for `/status`. */
@@ -96,6 +102,10 @@ export type PeerManagerDeps = Readonly<{
   log: Logger;
   /** Our own address as others reach us, told first to those who can reach it; asked anew each time. */
   selfAddress?: () => NodeAddress | undefined;
+  /** The host's policy on reports, instead of the default one. */
+  reputation?: Reputation | undefined;
+  /** Told each time that policy failed. */
+  onCaught?: () => void;
   /** Last measured round trip of a link in milliseconds, for views. */
   roundTripOf?: (link: LinkHandle) => number | undefined;
 }>;
@@ -122,24 +132,29 @@ export function createPeerManager(deps: PeerManagerDeps): RunnablePeerManager {
     bootstrap,
     persistentIds: new Set(persistent.map((each) => each.nodeId)),
     unconditionalIds: new Set(deps.unconditionalIds),
+    ...(deps.reputation && { reputation: heeded(deps.reputation, deps) }),
   };
   const updates = new PeerUpdates();
   const line = new ManagerLine({ setup, store: deps.store, updates, clock, random, log: deps.log });
   const privateIds = new Set(deps.privateIds);
   const add = async (address: NodeAddress, source: AddressSource): Promise<boolean> => {
-    const { answer, durable } = line.ask({ type: 'address.added', address: validateNodeAddress(address), source });
+    const valid = validateNodeAddress(address);
+    // Most of what peers tell is known: that is no event.
+    if ('from' in source && valid.nodeId !== ownId && line.context && !newsOf(line.context, valid, source)) return false;
+    const { answer, durable } = line.ask({ type: 'address.added', address: valid, source });
     if (answer.kind !== 'added' || !answer.added) return answer.kind === 'added' ? false : raise(answer);
-    await durable;
+    // Hearsay is written when its turn comes: nobody was promised more.
+    if (!('from' in source)) await durable();
     return true;
   };
   const order = async (call: Call): Promise<void> => {
     const { answer, durable } = await line.wait(call);
     if (answer.kind === 'error') raise(answer);
-    await durable;
+    await durable();
   };
   const peers: Peers = {
     add: (address) => rejecting(() => add(parseNodeAddress(address), { kind: 'operator' })),
-    list: () => (line.context ? listOf(line.context, line.now(), deps.roundTripOf) : []),
+    list: (range) => (line.context ? listOf(line.context, line.now(), range, deps.roundTripOf) : []),
     explain(id) {
       if (!line.context) throw new TroupeError('ERR_NODE_STATE', 'the peer manager is not running');
       return explanationOf(line.context, parseNodeId(id), line.now());
@@ -170,7 +185,7 @@ export function createPeerManager(deps: PeerManagerDeps): RunnablePeerManager {
       return answer.kind === 'eviction' ? answer.eviction : raise(answer);
     },
     disconnected: (id, link, reason, detail = '') => line.tell({ type: 'link.ended', id, link, reason, detail }),
-    report: (id, behaviour, reason) => line.tell({ type: 'behaviour.reported', id, behaviour, reason }),
+    report: (id, behaviour, reason, source = 'remote') => line.tell({ type: 'behaviour.reported', id, behaviour, reason, source }),
     advertise(asker, limit, remoteIp = '') {
       if (!line.context) return [];
       const rows = tellableSample(line.context.book, mostSampled, random);
@@ -213,8 +228,10 @@ function checkSetup({ ownId, options, persistent, bootstrap }: PeerManagerDeps):
   const problems = [
     ids.size > slots.outbound && `persistentPeers: ${ids.size} peers need as many slots.outbound (${slots.outbound})`,
     new Set(persistent.map(formatNodeAddress)).size < persistent.length && 'persistentPeers: an address is listed twice',
-    slots.inbound > store.maxPeers && `slots.inbound (${slots.inbound}) must not exceed store.maxPeers (${store.maxPeers})`,
-    slots.outbound > store.maxPeers && `slots.outbound (${slots.outbound}) must not exceed store.maxPeers (${store.maxPeers})`,
+    slots.inbound + slots.upgrade > store.maxPeers &&
+      `slots.inbound and slots.upgrade (${slots.inbound} + ${slots.upgrade}) must not exceed store.maxPeers (${store.maxPeers})`,
+    slots.outbound + slots.upgrade > store.maxPeers &&
+      `slots.outbound and slots.upgrade (${slots.outbound} + ${slots.upgrade}) must not exceed store.maxPeers (${store.maxPeers})`,
     dialer.maxRetryMs < dialer.minRetryMs && 'dialer.maxRetryMs must not be below dialer.minRetryMs',
     dialer.maxRetryPersistentMs < dialer.minRetryMs && 'dialer.maxRetryPersistentMs must not be below dialer.minRetryMs',
   ].filter((each) => each !== false);

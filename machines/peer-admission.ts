@@ -6,6 +6,7 @@ import { isBanned } from './policy/score.ts';
 const refusals = {
   operator: { verdict: 'refuse', reason: 'operator', code: 'ERR_PEER_HELD' },
   banned: { verdict: 'refuse', reason: 'banned', code: 'ERR_PEER_BANNED' },
+  flapping: { verdict: 'refuse', reason: 'flapping', code: 'ERR_PEER_FLAPPING' },
   full: { verdict: 'refuse', reason: 'full', code: 'ERR_SLOTS_FULL' },
   duplicate: { verdict: 'refuse', reason: 'duplicate', code: 'ERR_PEER_DUPLICATE' },
 } as const satisfies Record<string, Ruling>;
@@ -19,6 +20,7 @@ export function admissionOf(context: PeerContext, event: AnyArrival): Ruling {
   const { link, rival } = context;
   if (context.held || context.forgotten || (context.cancelled && direction === 'outbound')) return refusals.operator;
   if (isBanned(context.row, event.now)) return refusals.banned;
+  if (!link && event.now < Math.max(context.row.dampedUntil, event.dampedUntil ?? 0)) return refusals.flapping;
   const freed = (held: PeerLink | undefined): number => (held?.direction === direction ? 1 : 0);
   if (!link) return event.room >= 1 ? { verdict: 'route' } : refusals.full;
   if (rival) return event.room + freed(rival) >= 1 ? { verdict: 'hold', older: link.handle } : refusals.full;

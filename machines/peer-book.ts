@@ -3,129 +3,176 @@
  * Immutable, like the rows in it. A peer is either at rest, then it is in the indexes, or live, then only its row is here.
  */
 import type { NodeId } from '../proto/identity.ts';
-import type { PeerRow } from './peer-row.ts';
+import type { AddressRow, PeerRow } from './peer-row.ts';
+import {
+  filed,
+  nextTargetAt,
+  noTargets,
+  ordinaryTarget,
+  slotlessTarget,
+  targetsAt,
+  targetsOfAll,
+  unfiled,
+  type Target,
+  type TargetRules,
+  type Targets,
+} from './peer-targets.ts';
 import { isTellable } from './policy/advertise.ts';
-import { dialableAt } from './policy/retry.ts';
+import { groupOf, hostOf, isCountedHost, sameTexts } from './policy/place.ts';
 import { isBanned } from './policy/score.ts';
-import { byBanEnd, byId, byPromise, byWorth, pickIndex } from './policy/select.ts';
+import { byBanEnd, byId, byWorth, compareWorth, worthOf } from './policy/select.ts';
+import { countOf, counted, tallyOf, type Tally } from './policy/tally.ts';
 import { find, first, fromSorted, insert, itemsOf, last, nth, remove, sizeOf, type Order, type Tree } from './policy/tree.ts';
 
 /** What the indexes depend on besides the rows; fixed for the life of a manager. */
-export type BookRules = Readonly<{
-  cooldownMs: number;
-  /** Dialed before all others and never forgotten. */
-  persistent: ReadonlySet<NodeId>;
-  maxPeers: number;
-}>;
+export type BookRules = TargetRules & Readonly<{ maxPeers: number }>;
 
-type Share = Readonly<{ source: string; count: number }>;
+/** How much of the book is taken by whom, and where. */
+type Shares = Readonly<{
+  /** Unverified addresses by who told us of them. */
+  sources: Tally;
+  /** Addresses that neither operator nor host added, by network. */
+  groups: Tally;
+  /** Hearsay that was never dialed, by host. */
+  hosts: Tally;
+}>;
 
 export type PeerBook = Readonly<{
   rules: BookRules;
   /** Every peer by id. */
   rows: Tree<PeerRow>;
-  /** At rest and not yet to be dialed, by the time they may. */
-  waiting: Tree<PeerRow>;
-  /** At rest and due: persistent ones, and the others, best first. */
-  duePersistent: Tree<PeerRow>;
-  due: Tree<PeerRow>;
+  /** Whom to dial of those at rest. */
+  targets: Targets;
   /** At rest and free to be forgotten, worth most first. */
   loose: Tree<PeerRow>;
   /** At rest and banned, soonest to be free first. */
   bans: Tree<PeerRow>;
   /** Peers with an address that may be told to others. */
   tellable: Tree<PeerRow>;
-  /** Unverified addresses by who told us of them. */
-  shares: Tree<Share>;
+  shares: Shares;
 }>;
 
-const byShare: Order<Share> = (a, b) => (a.source < b.source ? -1 : a.source > b.source ? 1 : 0);
-const byTime =
-  (cooldownMs: number): Order<PeerRow> =>
-  (a, b) => {
-    const [x, y] = [dialableAt(a, cooldownMs), dialableAt(b, cooldownMs)];
-    return x < y ? -1 : x > y ? 1 : byId(a, b);
-  };
+const noShares: Shares = { sources: undefined, groups: undefined, hosts: undefined };
 
 export function emptyBook(rules: BookRules): PeerBook {
   const none = undefined;
-  return { rules, rows: none, waiting: none, duePersistent: none, due: none, loose: none, bans: none, tellable: none, shares: none };
+  return { rules, rows: none, targets: noTargets(rules), loose: none, bans: none, tellable: none, shares: noShares };
 }
 
 /** A book of many resting peers at once: sorting once costs a fraction of adding them one by one. */
 export function bookOf(rules: BookRules, rows: readonly PeerRow[], now: number): PeerBook {
-  const { cooldownMs, persistent } = rules;
+  const { persistent } = rules;
+  const same = sameTexts();
   const tree = (order: Order<PeerRow>, keep: (row: PeerRow) => boolean): Tree<PeerRow> => fromSorted(rows.filter(keep).sort(order));
-  const at = (row: PeerRow): number => dialableAt(row, cooldownMs);
-  const book: PeerBook = {
+  return {
     rules,
     rows: tree(byId, () => true),
-    waiting: tree(byTime(cooldownMs), (row) => at(row) > now && at(row) < Infinity),
-    duePersistent: tree(byPromise, (row) => at(row) <= now && persistent.has(row.id)),
-    due: tree(byPromise, (row) => at(row) <= now && !persistent.has(row.id)),
-    loose: tree(byWorth, (row) => !isBanned(row, now) && !persistent.has(row.id)),
+    targets: targetsOfAll(rules, rows, now, same),
+    loose: fromSorted(byWorthAtOnce(rows.filter((row) => !isBanned(row, now) && !persistent.has(row.id)))),
     bans: tree(byBanEnd, (row) => isBanned(row, now)),
     tellable: tree(byId, (row) => row.addresses.some(isTellable)),
-    shares: undefined,
+    shares: sharesOf(rules, rows, same),
   };
-  return rows.reduce((sum, row) => counted(sum, row, 1), book);
 }
+
+const byWorthAtOnce = (rows: readonly PeerRow[]): readonly PeerRow[] =>
+  rows
+    .map(worthOf)
+    .sort(compareWorth)
+    .map(({ row }) => row);
 
 export function rowOf(book: PeerBook, id: NodeId): PeerRow | undefined {
   return find(book.rows, (row) => (id < row.id ? -1 : id > row.id ? 1 : 0));
 }
 
 /** How many unverified addresses a source has given us that we still keep. */
-export function shareOf(book: PeerBook, source: string): number {
-  return find(book.shares, (share) => (source < share.source ? -1 : source > share.source ? 1 : 0))?.count ?? 0;
+export const shareOf = (book: PeerBook, source: string): number => countOf(book.shares.sources, source);
+
+/** How many addresses in the network of a host others have given us; 0 for a host to which no limit applies. */
+export function groupShareOf({ shares, rules }: PeerBook, host: string): number {
+  const group = groupOf(host, rules.loopbackIsPublic);
+  return group === '' ? 0 : countOf(shares.groups, group);
 }
 
-function counted(book: PeerBook, row: PeerRow, change: 1 | -1): PeerBook {
-  let { shares } = book;
-  for (const { source, lastSuccess } of row.addresses) {
-    if (lastSuccess > 0 || !source.startsWith('gossip:')) continue;
-    const count = shareOf({ ...book, shares }, source) + change;
-    shares = count > 0 ? insert(shares, { source, count }, byShare) : remove(shares, { source, count }, byShare);
+/** How many addresses of a host we only know by hearsay and have never dialed; 0 for a host to which no limit applies. */
+export const hostShareOf = (book: PeerBook, host: string): number => countOf(book.shares.hosts, host);
+
+/** Hearsay is what others told us and no connection has confirmed. */
+export const isHearsay = ({ source, lastSuccess }: AddressRow): boolean => source.startsWith('gossip:') && lastSuccess === 0;
+
+/** Under which names an address counts for the shares; empty where it does not. */
+function shareKeysOf({ loopbackIsPublic }: BookRules, address: AddressRow): Readonly<Record<keyof Shares, string>> {
+  if (address.source === 'operator' || address.source === 'host') return { groups: '', sources: '', hosts: '' };
+  const host = hostOf(address.address);
+  const isHeard = isHearsay(address);
+  return {
+    groups: groupOf(host, loopbackIsPublic),
+    sources: isHeard ? address.source : '',
+    hosts: isHeard && address.failures === 0 && isCountedHost(host, loopbackIsPublic) ? host : '',
+  };
+}
+
+const kinds = ['sources', 'groups', 'hosts'] as const;
+
+/** The shares of many rows at once. */
+function sharesOf(rules: BookRules, rows: readonly PeerRow[], same: (text: string) => string): Shares {
+  const counts = { sources: new Map<string, number>(), groups: new Map<string, number>(), hosts: new Map<string, number>() };
+  for (const row of rows) {
+    for (const address of row.addresses) {
+      const keys = shareKeysOf(rules, address);
+      for (const kind of kinds) {
+        const key = same(keys[kind]);
+        if (key !== '') counts[kind].set(key, (counts[kind].get(key) ?? 0) + 1);
+      }
+    }
   }
-  return shares === book.shares ? book : { ...book, shares };
+  return { sources: tallyOf(counts.sources), groups: tallyOf(counts.groups), hosts: tallyOf(counts.hosts) };
+}
+
+function tallied(rules: BookRules, shares: Shares, row: PeerRow, change: 1 | -1): Shares {
+  let { sources, groups, hosts } = shares;
+  for (const address of row.addresses) {
+    const keys = shareKeysOf(rules, address);
+    groups = counted(groups, keys.groups, change);
+    sources = counted(sources, keys.sources, change);
+    hosts = counted(hosts, keys.hosts, change);
+  }
+  return sources === shares.sources && groups === shares.groups && hosts === shares.hosts ? shares : { sources, groups, hosts };
 }
 
 /** Puts a row in place of what was known, without touching the indexes of resting peers: the row of a live peer. */
 export function withRow(book: PeerBook, row: PeerRow): PeerBook {
   const old = rowOf(book, row.id);
   if (old === row) return book;
-  const next = counted(old ? counted(book, old, -1) : book, row, 1);
-  const tellable = row.addresses.some(isTellable) ? insert(next.tellable, row, byId) : remove(next.tellable, row, byId);
-  return { ...next, rows: insert(next.rows, row, byId), tellable };
+  const rows = insert(book.rows, row, byId);
+  // Only addresses count for shares and can be told; most changes are of other facts.
+  if (old?.addresses === row.addresses)
+    return { ...book, rows, tellable: find(book.tellable, sideOf(row)) ? insert(book.tellable, row, byId) : book.tellable };
+  const shares = tallied(book.rules, old ? tallied(book.rules, book.shares, old, -1) : book.shares, row, 1);
+  const tellable = row.addresses.some(isTellable) ? insert(book.tellable, row, byId) : remove(book.tellable, row, byId);
+  return { ...book, rows, shares, tellable };
 }
 
-/** Takes a resting peer out of the indexes, since it goes live or its row changes. Its row stays. */
+const sideOf =
+  ({ id }: PeerRow) =>
+  (row: PeerRow): number =>
+    id < row.id ? -1 : id > row.id ? 1 : 0;
+
+/** Takes a peer out of the indexes of resting peers, since it goes live or changes; none is removed that is not there. */
 export function awakened(book: PeerBook, id: NodeId): PeerBook {
   const row = rowOf(book, id);
   if (!row) return book;
-  return {
-    ...book,
-    waiting: remove(book.waiting, row, byTime(book.rules.cooldownMs)),
-    duePersistent: remove(book.duePersistent, row, byPromise),
-    due: remove(book.due, row, byPromise),
-    loose: remove(book.loose, row, byWorth),
-    bans: remove(book.bans, row, byBanEnd),
-  };
+  return { ...book, targets: unfiled(book.targets, row), loose: remove(book.loose, row, byWorth), bans: remove(book.bans, row, byBanEnd) };
 }
 
 /** Puts a peer to rest with this row; a held one is not to be dialed at all. */
 export function rested(book: PeerBook, row: PeerRow, facts: Readonly<{ held: boolean; now: number }>): PeerBook {
-  const { cooldownMs, persistent } = book.rules;
   const next = withRow(awakened(book, row.id), row);
-  const at = facts.held ? Infinity : dialableAt(row, cooldownMs);
-  const isPersistent = persistent.has(row.id);
   const isBannedNow = isBanned(row, facts.now);
   return {
     ...next,
-    waiting: at > facts.now && at < Infinity ? insert(next.waiting, row, byTime(cooldownMs)) : next.waiting,
-    duePersistent: at <= facts.now && isPersistent ? insert(next.duePersistent, row, byPromise) : next.duePersistent,
-    due: at <= facts.now && !isPersistent ? insert(next.due, row, byPromise) : next.due,
-    loose: isBannedNow || isPersistent ? next.loose : insert(next.loose, row, byWorth),
+    targets: facts.held ? next.targets : filed(targetsAt(next.targets, facts.now), row),
+    loose: isBannedNow || book.rules.persistent.has(row.id) ? next.loose : insert(next.loose, row, byWorth),
     bans: isBannedNow ? insert(next.bans, row, byBanEnd) : next.bans,
   };
 }
@@ -134,8 +181,9 @@ export function rested(book: PeerBook, row: PeerRow, facts: Readonly<{ held: boo
 export function without(book: PeerBook, id: NodeId): PeerBook {
   const row = rowOf(book, id);
   if (!row) return book;
-  const next = counted(awakened(book, id), row, -1);
-  return { ...next, rows: remove(next.rows, row, byId), tellable: remove(next.tellable, row, byId) };
+  const next = awakened(book, id);
+  const shares = tallied(book.rules, next.shares, row, -1);
+  return { ...next, shares, rows: remove(next.rows, row, byId), tellable: remove(next.tellable, row, byId) };
 }
 
 /** The book at a later time: whoever has become due is due, whose ban has ended is free. Each peer moves once, whatever the number of looks. */
@@ -145,28 +193,34 @@ export function advanced(book: PeerBook, now: number): PeerBook {
     const bans = remove(next.bans, row, byBanEnd);
     next = { ...next, bans, loose: next.rules.persistent.has(row.id) ? next.loose : insert(next.loose, row, byWorth) };
   }
-  const { cooldownMs, persistent } = book.rules;
-  for (let row = first(next.waiting); row && dialableAt(row, cooldownMs) <= now; row = first(next.waiting)) {
-    const waiting = remove(next.waiting, row, byTime(cooldownMs));
-    next = persistent.has(row.id)
-      ? { ...next, waiting, duePersistent: insert(next.duePersistent, row, byPromise) }
-      : { ...next, waiting, due: insert(next.due, row, byPromise) };
-  }
-  return next;
+  const targets = targetsAt(next.targets, now);
+  return targets === next.targets ? next : { ...next, targets };
 }
 
 /** When `advanced` has something to do next; Infinity for never. */
 export function nextChangeAt(book: PeerBook): number {
-  const waiting = first(book.waiting);
-  const ban = first(book.bans);
-  return Math.min(waiting ? dialableAt(waiting, book.rules.cooldownMs) : Infinity, ban ? ban.bannedUntil : Infinity);
+  return Math.min(nextTargetAt(book.targets), first(book.bans)?.bannedUntil ?? Infinity);
 }
 
-/** The peer to dial next: persistent first; of the rest by rank, or every third time by chance. */
-export function nextToDial(book: PeerBook, facts: Readonly<{ hasRoom: boolean; picks: number; roll: number }>): PeerRow | undefined {
-  const persistent = first(book.duePersistent);
-  if (persistent || !facts.hasRoom) return persistent;
-  return nth(book.due, pickIndex(facts.picks, facts.roll, sizeOf(book.due)));
+/** The address of a persistent peer that is due. */
+export const persistentToDial = ({ targets }: PeerBook): Target | undefined => first(targets.persistent);
+
+/** An address of any other that is due: the best, or every third time one by chance. */
+export const ordinaryToDial = ({ targets }: PeerBook, picks: number, roll: number): Target | undefined =>
+  ordinaryTarget(targets, picks, roll);
+
+/** An address of an unconditional peer that is due. */
+export const unconditionalToDial = ({ targets }: PeerBook): Target | undefined => slotlessTarget(targets);
+
+/** The best address of an ordinary peer that is due and did not have to make room since it was last dialed. */
+export const bestToDial = ({ targets }: PeerBook): Target | undefined => first(targets.heads);
+
+/** Those that had to make room are due like all others, now that there is some. */
+export function released(book: PeerBook, now: number): PeerBook {
+  return [...itemsOf(book.targets.displaced)].reduce(
+    (next, { row }) => rested(next, { ...row, displacedAt: 0 }, { held: false, now }),
+    book,
+  );
 }
 
 /** Whom to forget so that the book fits its limit: the one worth least; banned peers only beyond a quarter of the book. Undefined when it fits, or all are needed. */

@@ -1,6 +1,7 @@
 /** What each event changes in what is known of a peer: pure functions that the chart in `peer.ts` names. */
 import type { ErrorCode } from '../proto/errors.ts';
 import {
+  canEarn,
   earnedMs,
   hourMs,
   rejectionMs,
@@ -16,8 +17,8 @@ import { admissionOf } from './peer-admission.ts';
 import { shortText, type PeerRow } from './peer-row.ts';
 import { holdMs, isHeldKept } from './policy/duplicate.ts';
 import { withAddress } from './policy/intake.ts';
-import { retryCap, withFailure, withoutBackoff, withSuccess } from './policy/retry.ts';
-import { banned, judge, rewarded, scoreAt, usefulAnHour, type Judgement } from './policy/score.ts';
+import { incompatibleMs, retryCap, withFailure, withoutBackoff, withSuccess } from './policy/retry.ts';
+import { banned, judge, rewarded, scoreAt, usefulAnHour, type Judged } from './policy/score.ts';
 
 type Change = Partial<PeerContext>;
 type On<T extends PeerEvent['type']> = Extract<PeerEvent, { type: T }>;
@@ -58,9 +59,23 @@ export function beginDial(_: PeerContext, event: On<'peer.dial'>): Change {
 }
 
 export function failDial(context: PeerContext, event: On<'peer.dialFailed'>): Change {
+  // A dial cut short by a connection that came up meanwhile has not failed.
+  if (context.link) return { dialing: '', cancelled: false };
   const known = context.row.addresses.find((each) => each.address === event.address);
   const row = failed(context, { address: event.address, failures: (known?.failures ?? 0) + 1, reason: event.code, rejected: false }, event);
-  return { row, dialing: '', cancelled: false, lastError: event.code };
+  return { row: context.peerClass === 'ordinary' ? paused(row, event) : row, dialing: '', cancelled: false, lastError: event.code };
+}
+
+/** Addresses of one peer that are tried in one round, and how long the round lasts: an id with many hosts must not make us knock at all of them. */
+const roundDials = 3;
+const roundMs = 60_000;
+
+function paused(row: PeerRow, { code, now }: On<'peer.dialFailed'>): PeerRow {
+  if (code === 'ERR_PEER_INCOMPATIBLE') return { ...row, inactiveUntil: now + incompatibleMs };
+  if (row.addresses.length <= roundDials) return row;
+  const failures = row.addresses.map((each) => each.lastFailure).filter((at) => at > 0 && now - at < roundMs);
+  if (failures.length < roundDials) return row;
+  return { ...row, inactiveUntil: Math.max(row.inactiveUntil, Math.min(...failures) + roundMs) };
 }
 
 function failed(
@@ -96,6 +111,7 @@ function linkOf(context: PeerContext, event: AnyArrival): PeerLink {
     failuresBefore,
     hourEnd: 0,
     isUseful: false,
+    isProven: false,
   };
 }
 
@@ -113,14 +129,20 @@ export function takeLink(context: PeerContext, event: AnyArrival): Change {
     rival: undefined,
     rivalUntil: 0,
     replacedAt,
-    row: { ...context.row, lastConnected: event.now },
+    row: { ...context.row, lastConnected: event.now, displacedAt: 0 },
     lastError: undefined,
   };
 }
 
 export function noteRefusal(context: PeerContext, event: AnyArrival): Change {
   const ruling = admissionOf(context, event);
-  return ruling.verdict === 'refuse' ? { lastError: ruling.code, cancelled: false } : {};
+  if (ruling.verdict !== 'refuse') return {};
+  const noted: Change = { lastError: ruling.code, cancelled: false };
+  const { row } = context;
+  // A dial that found no slot after all is not made again at once.
+  if (ruling.reason === 'full' && event.address !== '') return { ...noted, row: { ...row, lastDisconnected: event.now } };
+  if (ruling.reason !== 'flapping' || event.dampedUntil === undefined) return noted;
+  return { ...noted, row: { ...row, dampedUntil: event.dampedUntil, lastReason: ruling.reason }, durable: true };
 }
 
 /** A third connection takes the held one's place without restarting its time. */
@@ -150,7 +172,7 @@ export function markUp(context: PeerContext, event: On<'peer.ready'>): Change {
 }
 
 /** Reasons for an end that say nothing about whether the peer can be held. */
-const blameless: readonly string[] = ['duplicate', 'operator', 'shutdown', 'displaced', 'restart', 'full', 'banned'];
+const blameless: readonly string[] = ['duplicate', 'operator', 'shutdown', 'displaced', 'restart', 'full', 'overloaded', 'banned'];
 
 export function endLink(context: PeerContext, event: On<'peer.disconnected'>): Change {
   const link = context.link!;
@@ -160,14 +182,20 @@ export function endLink(context: PeerContext, event: On<'peer.disconnected'>): C
   const row = isCounted
     ? failed(context, { address: link.address, failures: link.failuresBefore + 1, reason: event.reason, rejected: false }, event)
     : context.row;
-  // What the operator said stays; the router only knows that it was the operator.
-  const isSaid = event.reason === 'operator' && row.lastReason.startsWith('operator');
+  // Why it was banned, and what the operator said, stays; the router only knows that it was so.
+  const isSaid = event.reason === 'banned' || (event.reason === 'operator' && row.lastReason.startsWith('operator'));
   const lastReason = isSaid ? row.lastReason : shortText(event.detail ? `${event.reason}: ${event.detail}` : event.reason);
+  const isAnchor = link.isProven && scoreAt(row, event.now) >= 0;
   const lastError: ErrorCode = isRejected ? 'ERR_PEER_REJECTED' : 'ERR_CONNECTION_CLOSED';
   return {
     link: undefined,
     leaving: undefined,
-    row: { ...row, lastDisconnected: event.now, lastReason },
+    row: {
+      ...(isAnchor ? anchored(row, link, event.now) : row),
+      lastDisconnected: event.now,
+      lastReason,
+      displacedAt: event.reason === 'displaced' ? event.now : row.displacedAt,
+    },
     lastError: link.upSince > 0 ? context.lastError : lastError,
   };
 }
@@ -182,7 +210,7 @@ export function countRejection(context: PeerContext, event: On<'peer.due'>): Cha
   return { row: failed(context, { address, failures, reason: 'rejected', rejected: true }, event), rejection: undefined };
 }
 
-export function judged(context: PeerContext, event: On<'peer.reported'>): Judgement & { change: Change } {
+export function judged(context: PeerContext, event: On<'peer.reported'>): Judged & { change: Change } {
   const { useful, link } = context;
   const hour = Math.floor(event.now / hourMs);
   if (event.behaviour !== 'useful') {
@@ -197,17 +225,24 @@ export function judged(context: PeerContext, event: On<'peer.reported'>): Judgem
 }
 
 export function isEarned(context: PeerContext, now: number): boolean {
-  const { link } = context;
-  return (
-    !context.durable && link !== undefined && link.upSince > 0 && now >= link.upSince + earnedMs && scoreAt(context.row, link.upSince) >= 0
-  );
+  return canEarn(context) && now >= context.link!.upSince + earnedMs;
+}
+
+export function earn({ link, row }: PeerContext, event: On<'peer.due'>): Change {
+  return { durable: true, link: { ...link!, isProven: true }, row: anchored(row, link!, event.now) };
+}
+
+/** The row of a good outbound peer says when it was last one. */
+function anchored(row: PeerRow, link: PeerLink, now: number): PeerRow {
+  return link.direction === 'outbound' ? { ...row, anchoredAt: now } : row;
 }
 
 const pointsAnHour = 2;
 
 export function endHour(context: PeerContext, event: On<'peer.due'>): Change {
   const link = context.link!;
-  const row = link.isUseful ? rewarded(context.row, pointsAnHour, event.now) : context.row;
+  const rewardedRow = link.isUseful ? rewarded(context.row, pointsAnHour, event.now) : context.row;
+  const row = link.isProven ? anchored(rewardedRow, link, event.now) : rewardedRow;
   return { row, link: { ...link, isUseful: false, hourEnd: event.now + hourMs } };
 }
 

@@ -6,7 +6,7 @@ import type { PeerClass, PeerRow } from './peer-row.ts';
 import type { Direction } from './policy/duplicate.ts';
 import type { Source } from './policy/intake.ts';
 import type { RetryOptions } from './policy/retry.ts';
-import { scoreAt, type Behaviour } from './policy/score.ts';
+import { scoreAt, type Behaviour, type Judgement } from './policy/score.ts';
 
 /** A connection as the manager knows it: a handle of the router's, opaque here, unique while it lives. */
 export type LinkHandle = string;
@@ -44,6 +44,8 @@ export type PeerLink = Readonly<{
   /** End of the hour that may be rewarded, and whether something useful came in it. */
   hourEnd: number;
   isUseful: boolean;
+  /** It has been up for a minute without blame. */
+  isProven: boolean;
 }>;
 
 /** Everything a peer's decisions depend on. */
@@ -100,6 +102,8 @@ export type PeerArrival<T extends string> = Readonly<{
   address: string;
   /** Free slots for this direction, not counting those that this peer's connections hold. */
   room: number;
+  /** It has connected so often lately that it is not to come again before this time. */
+  dampedUntil?: number;
   request: number;
   now: number;
 }>;
@@ -112,10 +116,11 @@ export type PeerEvent =
   | PeerArrival<'peer.accepted'>
   | Readonly<{ type: 'peer.ready'; link: LinkHandle; now: number }>
   | Readonly<{ type: 'peer.disconnected'; link: LinkHandle; reason: DisconnectReason; detail: string; now: number; roll: number }>
-  | Readonly<{ type: 'peer.reported'; behaviour: Behaviour; reason: string; now: number }>
+  /** `judgement` is that of the host's policy, if it has one. */
+  | Readonly<{ type: 'peer.reported'; behaviour: Behaviour; reason: string; judgement?: Judgement; now: number }>
   | Readonly<{ type: 'peer.due'; now: number; roll: number }>
-  /** Close the link it has, for this reason. */
-  | Readonly<{ type: 'peer.evict'; reason: DisconnectReason; now: number }>
+  /** Close the link it has, for this reason; an order comes from the manager, not from the chart itself. */
+  | Readonly<{ type: 'peer.evict'; reason: DisconnectReason; now: number; isOrder?: true }>
   /** The router has been told to close it. */
   | Readonly<{ type: 'peer.evicting'; now: number }>
   /** The operator wants it connected: lifts a hold and every back-off. */
@@ -141,7 +146,7 @@ export type PeerEffects = Readonly<{
 export const rejectionMs = 2_000;
 /** A connection that ends sooner counts as a failed dial, so that a flapping peer is dialed less and less. */
 export const shortLifeMs = 10_000;
-/** An inbound stranger earns a row on disk by staying up this long without blame. */
+/** By staying up this long without blame an inbound stranger earns a row on disk, and an outbound peer to be dialed first after a restart. */
 export const earnedMs = 60_000;
 export const hourMs = 3_600_000;
 
@@ -151,15 +156,21 @@ export function timeOf(event: unknown): number {
   return now ?? input?.now ?? 0;
 }
 
+/** Whether there is something that the peer earns by staying up. */
+export function canEarn({ link, row, durable }: PeerContext): boolean {
+  if (!link || link.upSince === 0 || link.isProven) return false;
+  return (link.direction === 'outbound' || !durable) && scoreAt(row, link.upSince) >= 0;
+}
+
 /** When time itself has something to decide about a live peer; Infinity when nothing is awaited. */
 export function dueAt(context: PeerContext): number {
-  const { link, rival, rejection, row } = context;
+  const { link, rival, rejection } = context;
   let at = Infinity;
   if (rival) at = Math.min(at, context.rivalUntil);
   if (rejection && !link && !context.dialing) at = Math.min(at, rejection.until);
   if (link && link.upSince > 0) {
     at = Math.min(at, link.hourEnd);
-    if (!context.durable && scoreAt(row, link.upSince) >= 0) at = Math.min(at, link.upSince + earnedMs);
+    if (canEarn(context)) at = Math.min(at, link.upSince + earnedMs);
   }
   return at;
 }

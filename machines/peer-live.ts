@@ -35,8 +35,8 @@ const ask = <K extends keyof PeerEffects>(type: K) =>
 const tellChange = sendParent<PeerContext, PeerEvent, undefined, PeerNotice, PeerEvent>(({ context, event }) => ({
   type: 'peer.changed',
   context,
-  // The one event that the chart sends itself, as part of another.
-  isAnswer: event.type !== 'peer.evict',
+  // The one event that the chart may send itself, as part of another.
+  isAnswer: event.type !== 'peer.evict' || event.isOrder === true,
 }));
 
 const told = [
@@ -61,6 +61,7 @@ const told = [
 export const livePeer = peerSetup
   .createMachine({
     id: 'peer',
+    options: { maxIterations: 1_000 },
     type: 'parallel',
     context: ({ input }) => fromInput(input),
     states: { ...peerRegions, report: { on: Object.fromEntries(told.map((type) => [type, { actions: tellChange }])) } },

@@ -1,147 +1,55 @@
-/** What the manager decides when it is called: by the router, by a reactor, by the operator, by the clock. One function for each event. */
-import { formatNodeAddress, ipScope, networkGroup, normalizeIp, type NodeAddress } from '../proto/address.ts';
-import { nextChangeAt, nextToDial, rowOf, shareOf } from './peer-book.ts';
+/** What the manager decides about connections and time: when the router calls, when a peer answers, when the clock does. One function for each event. */
+import { formatNodeAddress } from '../proto/address.ts';
 import { duplicateRuling } from './peer-admission.ts';
-import type { Arrival, PeerArrival, Ruling } from './peer-context.ts';
+import { nextChangeAt, rowOf } from './peer-book.ts';
+import type { AnyArrival, Ruling } from './peer-context.ts';
 import type { PeerNotice } from './peer-live.ts';
-import { classOf, type AddressSource, type Decision, type ManagerContext, type ManagerStimulus } from './peer-manager-context.ts';
-import { deliver, grant, livePeerOf, nextEviction, record, wakeDue } from './peer-manager-peers.ts';
-import { blankRow, type PeerRow } from './peer-row.ts';
-import { isBelievable, isOwnHost, withAddress, type Source } from './policy/intake.ts';
-import { dueAddress } from './policy/retry.ts';
-import { isBanned } from './policy/score.ts';
-import { first, itemsOf, sizeOf } from './policy/tree.ts';
+import type { Decision, ManagerContext, ManagerStimulus } from './peer-manager-context.ts';
+import { deliver, grant, dampedUntil, livePeerOf, nextEviction, record, rulingOn, wakeDue } from './peer-manager-peers.ts';
+import { noteOutcome } from './peer-manager-reports.ts';
+import { displace, inboundOpening, outboundOpening, type Opening } from './peer-manager-slots.ts';
+import { blankRow } from './peer-row.ts';
+import { first, itemsOf } from './policy/tree.ts';
 
 type On<T extends (ManagerStimulus | PeerNotice)['type']> = Extract<ManagerStimulus | PeerNotice, { type: T }>;
-const unlimited = Number.MAX_SAFE_INTEGER;
-/** Less than the one slot that a peer's own link could free. */
-const noRoom = -2;
-
-// addresses
-
-export function addAddress(decision: Decision, { address, source, request }: On<'address.added'>): void {
-  const { context } = decision;
-  const { nodeId } = address;
-  if (nodeId === context.setup.ownId) return decision.fail(request, 'ERR_PEER_SELF', nodeId);
-  const named = sourceOf(context, address, source);
-  const row = rowOf(context.book, nodeId);
-  const limit = context.setup.options.store.addressesPerPeer;
-  if (!named || !withAddress(row ?? blankRow(nodeId), address, named, limit) || (!row && isCrowded(context, named))) {
-    return decision.reply(request, { kind: 'added', added: false });
-  }
-  deliver(decision, nodeId, { type: 'peer.addressAdded', address, source: named, now: context.now });
-  decision.reply(request, { kind: 'added', added: rowOf(decision.context.book, nodeId) !== undefined });
-}
-
-/** The source as a row names it, or undefined when it is not believed. */
-function sourceOf(context: ManagerContext, address: NodeAddress, source: AddressSource): Source | undefined {
-  if (!('from' in source)) return source.kind;
-  const remoteIp = livePeerOf(context, source.from)?.context.link?.remoteIp;
-  if (!isBelievable(address, remoteIp ?? '')) return undefined;
-  if (source.kind === 'self' && address.nodeId === source.from && remoteIp !== undefined && isOwnHost(address, remoteIp)) return 'self';
-  const { maxPeers, sourcePercent } = context.setup.options.store;
-  const share = Math.max(1, Math.floor((maxPeers * sourcePercent) / 100));
-  return shareOf(context.book, `gossip:${source.from}`) < share ? `gossip:${source.from}` : undefined;
-}
-
-/** Whether a stranger told of by others would only push itself out again. */
-function isCrowded({ book }: ManagerContext, source: Source): boolean {
-  return source.startsWith('gossip:') && sizeOf(book.rows) >= book.rules.maxPeers && !book.loose;
-}
-
-// dialing
-
-export function awaitDial(decision: Decision, { request }: On<'dial.requested' | 'dial.withdrawn'>): void {
-  decision.change({ dialWaiters: [...decision.context.dialWaiters, request] });
-}
-export function withdrawDial(decision: Decision, { request }: On<'dial.requested' | 'dial.withdrawn'>): void {
-  decision.change({ dialWaiters: decision.context.dialWaiters.filter((each) => each !== request) });
-}
-
-/** Outbound slots left for ordinary peers: those of persistent peers are set aside, so that the others can never take them. */
-export function outboundRoom({ setup, usage }: ManagerContext): number {
-  return setup.options.slots.outbound - setup.persistentIds.size - usage.outbound;
-}
-
-/** The peer to dial now, if any: the operator's wish, then the book's order. */
-export function candidateOf(context: ManagerContext): PeerRow | undefined {
-  const { book, picks, roll, now } = context;
-  const hasRoom = outboundRoom(context) >= 1;
-  for (const { id, triesLeft } of context.urgent) {
-    const row = rowOf(book, id);
-    const isFree = row && triesLeft > 0 && !livePeerOf(context, id) && !isBanned(row, now) && dueAddress(row, now);
-    if (isFree && (hasRoom || classOf(context.setup, id) === 'persistent')) return row;
-  }
-  return nextToDial(book, { hasRoom, picks, roll });
-}
-
-export function handOutDial(decision: Decision): void {
-  const { context } = decision;
-  const row = candidateOf(context)!;
-  const { address } = dueAddress(row, context.now)!;
-  const isOrdinary = classOf(context.setup, row.id) !== 'persistent';
-  decision.change({
-    dialWaiters: context.dialWaiters.slice(1),
-    picks: isOrdinary ? (context.picks + 1) % 3 : context.picks,
-    // Several picks in one moment must not fall on the same place.
-    roll: (context.roll + 0.618_033_988_749_895) % 1,
-    urgent: context.urgent.map((each) => (each.id === row.id ? { ...each, triesLeft: each.triesLeft - 1 } : each)),
-  });
-  deliver(decision, row.id, { type: 'peer.dial', address, now: context.now });
-  decision.reply(context.dialWaiters[0]!, { kind: 'address', address });
-}
-
-export function failDial(decision: Decision, { address, code }: On<'dial.failed'>): void {
-  const { now, roll } = decision.context;
-  if (!livePeerOf(decision.context, address.nodeId)) return;
-  deliver(decision, address.nodeId, { type: 'peer.dialFailed', address: formatNodeAddress(address), code, now, roll });
-}
-
 // connections
 
 export function admitDialed(decision: Decision, { address, arrival, request }: On<'link.dialed'>): void {
   const { setup, now, book } = decision.context;
   const { id } = arrival;
   if (id === setup.ownId) return refuse(decision, request, { verdict: 'refuse', reason: 'self', code: 'ERR_PEER_SELF' });
-  if (!rowOf(book, id)) return refuse(decision, request, { verdict: 'refuse', reason: 'operator', code: 'ERR_PEER_UNKNOWN' });
-  const isDialing = livePeerOf(decision.context, id)?.context.dialing ? 1 : 0;
-  const room = classOf(setup, id) === 'ordinary' ? outboundRoom(decision.context) + isDialing : unlimited;
-  admit(decision, { type: 'peer.dialed', arrival, address: formatNodeAddress(address), room, request, now });
+  const row = rowOf(book, id);
+  if (!row) return refuse(decision, request, { verdict: 'refuse', reason: 'operator', code: 'ERR_PEER_UNKNOWN' });
+  const text = formatNodeAddress(address);
+  noteOutcome(decision, row, { address: text, hasWorked: true });
+  // Its victim is chosen anew: an even worse one may have come, its own may be gone or have become better.
+  decision.change({ claims: decision.context.claims.filter((each) => each.candidate !== id) });
+  const opening = outboundOpening(decision.context, row);
+  admit(decision, { type: 'peer.dialed', arrival, address: text, request, now }, opening);
 }
 
 export function admitAccepted(decision: Decision, { arrival, request }: On<'link.accepted'>): void {
-  const { setup, now } = decision.context;
-  if (arrival.id === setup.ownId) return refuse(decision, request, { verdict: 'refuse', reason: 'self', code: 'ERR_PEER_SELF' });
-  admit(decision, { type: 'peer.accepted', arrival, address: '', room: inboundRoom(decision.context, arrival), request, now });
+  const { setup, now, book } = decision.context;
+  const { id } = arrival;
+  if (id === setup.ownId) return refuse(decision, request, { verdict: 'refuse', reason: 'self', code: 'ERR_PEER_SELF' });
+  const opening = inboundOpening(decision.context, arrival, rowOf(book, id) ?? blankRow(id));
+  admit(decision, { type: 'peer.accepted', arrival, address: '', request, now }, opening);
 }
 
-function admit(decision: Decision, event: PeerArrival<'peer.dialed'> | PeerArrival<'peer.accepted'>): void {
-  deliver(decision, event.arrival.id, event);
+type Request<T extends AnyArrival> = T extends AnyArrival ? Omit<T, 'room'> : never;
+
+/** Puts an arrival before its peer. If it comes in, whoever makes room for it is asked to leave in the same step. */
+function admit(decision: Decision, request: Request<AnyArrival>, { room, victim }: Opening): void {
+  const { id } = request.arrival;
+  const until = dampedUntil(decision.context, id);
+  const event: AnyArrival = { ...request, room, ...(until !== undefined && { dampedUntil: until }) };
+  const isAdmitted = victim !== undefined && rulingOn(decision.context, id, event).verdict !== 'refuse';
+  deliver(decision, id, event);
+  if (isAdmitted) displace(decision, victim);
 }
 
 function refuse(decision: Decision, request: number, ruling: Ruling): void {
   decision.reply(request, { kind: 'ruling', ruling });
-}
-
-function inboundRoom(context: ManagerContext, arrival: Arrival): number {
-  const { setup, usage } = context;
-  if (classOf(setup, arrival.id) !== 'ordinary') return unlimited;
-  return isCrowdedPlace(context, arrival) ? noRoom : setup.options.slots.inbound - usage.inbound;
-}
-
-/** Whether as many others as may be are connected from the same address or network. */
-function isCrowdedPlace({ live, setup }: ManagerContext, { id, remoteIp = '' }: Arrival): boolean {
-  const { slots, loopbackIsPublic } = setup.options;
-  if (remoteIp === '' || (!loopbackIsPublic && ipScope(remoteIp) === 'loopback')) return false;
-  const [ip, net] = [normalizeIp(remoteIp), networkGroup(remoteIp, 'net')];
-  let sameIp = 0;
-  let sameNet = 0;
-  for (const peer of itemsOf(live)) {
-    if (peer.id === id || !peer.context.link) continue;
-    if (normalizeIp(peer.context.link.remoteIp) === ip) sameIp += 1;
-    if (peer.net === net) sameNet += 1;
-  }
-  return sameIp >= slots.perIp || sameNet >= slots.perNet;
 }
 
 export function markReady(decision: Decision, { id, link, now }: On<'link.ready'>): void {
@@ -204,12 +112,6 @@ export function handOutEviction(decision: Decision): void {
   decision.change({ evictions: evictions.slice(evictions.indexOf(eviction) + 1), evictWaiters: evictWaiters.slice(1) });
   deliver(decision, eviction.id, { type: 'peer.evicting', now });
   decision.reply(evictWaiters[0]!, { kind: 'eviction', eviction });
-}
-
-// behaviour
-
-export function reportBehaviour(decision: Decision, { id, behaviour, reason, now }: On<'behaviour.reported'>): void {
-  if (rowOf(decision.context.book, id)) deliver(decision, id, { type: 'peer.reported', behaviour, reason, now });
 }
 
 // peers and time

@@ -5,9 +5,12 @@ import type { NodeId } from '../proto/identity.ts';
 import type { DialerOptions, SlotsOptions, StoreOptions } from '../proto/options.ts';
 import type { PeerBook } from './peer-book.ts';
 import type { Arrival, LinkHandle, PeerContext, PeerEvent, PeerInput, Ruling } from './peer-context.ts';
+import type { Crowd, Footprint, Usage } from './peer-footprint.ts';
 import type { PeerNotice } from './peer-live.ts';
 import type { PeerClass, PeerRow } from './peer-row.ts';
-import type { Behaviour } from './policy/score.ts';
+import type { Outcomes } from './peer-manager-reports.ts';
+import type { Recent } from './policy/recent.ts';
+import type { Behaviour, ReportSource, Reputation } from './policy/score.ts';
 import type { Tree } from './policy/tree.ts';
 
 /** What does not change while a manager lives. */
@@ -18,6 +21,8 @@ export type ManagerSetup = Readonly<{
   bootstrap: readonly NodeAddress[];
   persistentIds: ReadonlySet<NodeId>;
   unconditionalIds: ReadonlySet<NodeId>;
+  /** The host's policy on reports; never throws, and what it says is within limits. */
+  reputation?: Reputation;
 }>;
 
 /** What the manager starts from: the rows of the store. */
@@ -35,12 +40,14 @@ export type LivePeer = Readonly<{
   dueAt: number;
   /** The link it wants closed, from then until that link is gone. */
   evicting: LinkHandle | undefined;
-  /** Where its link comes from, kept here because working it out is dear. */
-  net: string;
+  footprint: Footprint;
 }>;
 
-/** Slots taken, by direction. */
-export type Usage = Readonly<{ inbound: number; outbound: number }>;
+/** When a live peer wants to hear of the time. */
+export type Appointment = Readonly<{ id: NodeId; dueAt: number }>;
+
+/** A candidate being dialed, and the peer that is to make room for it. */
+export type Claim = Readonly<{ candidate: NodeId; victim: NodeId }>;
 /** A link to be closed. An orphan's peer no longer knows it. */
 export type Eviction = Readonly<{ id: NodeId; link: LinkHandle; reason: DisconnectReason; isOrphan?: true }>;
 type Waiter = Readonly<{ id: NodeId; request: number }>;
@@ -53,8 +60,18 @@ export type ManagerContext = Readonly<{
   book: PeerBook;
   live: Tree<LivePeer>;
   /** Live peers by the time they want to hear of it. */
-  agenda: Tree<LivePeer>;
+  agenda: Tree<Appointment>;
   usage: Usage;
+  crowd: Crowd;
+  claims: readonly Claim[];
+  /** The latest times at which peers connected. */
+  connects: Recent<readonly number[]>;
+  /** When hosts were last dialed. */
+  knocks: Recent<number>;
+  /** What came of the addresses that peers told us. */
+  outcomes: Recent<Outcomes>;
+  /** Good outbound peers of before the start, not dialed since. */
+  anchors: readonly NodeId[];
   /** Slots for actors: freed ones, and how many were ever made. */
   freeSlots: readonly number[];
   slotsMade: number;
@@ -100,7 +117,7 @@ export type ManagerStimulus =
   | Stimulus<{ type: 'link.ended'; id: NodeId; link: LinkHandle; reason: DisconnectReason; detail: string }>
   | Stimulus<{ type: 'ruling.requested' | 'ruling.withdrawn'; link: LinkHandle; request: number }>
   | Stimulus<{ type: 'eviction.requested' | 'eviction.withdrawn'; request: number }>
-  | Stimulus<{ type: 'behaviour.reported'; id: NodeId; behaviour: Behaviour; reason: string }>
+  | Stimulus<{ type: 'behaviour.reported'; id: NodeId; behaviour: Behaviour; reason: string; source?: ReportSource }>
   | Stimulus<{ type: 'operator.dial'; id: NodeId; request: number }>
   | Stimulus<{ type: 'operator.disconnect'; id: NodeId; reason: string; request: number }>
   | Stimulus<{ type: 'operator.ban'; id: NodeId; forMs: number; reason: string; request: number }>

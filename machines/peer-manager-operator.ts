@@ -1,9 +1,10 @@
 /** What the manager does for the operator: one function for each order. */
 import type { NodeId } from '../proto/identity.ts';
 import { rowOf } from './peer-book.ts';
-import { outboundRoom } from './peer-manager-calls.ts';
+
 import { classOf, type Answer, type Decision, type ManagerStimulus } from './peer-manager-context.ts';
 import { deliver, forgetUrgency, livePeerOf } from './peer-manager-peers.ts';
+import { roomOf } from './peer-manager-slots.ts';
 import { longestBanMs } from './policy/retry.ts';
 import { isBanned } from './policy/score.ts';
 
@@ -20,7 +21,7 @@ export function dialNow(decision: Decision, { id, request, now }: On<'operator.d
   if (link && link.upSince > 0) return decision.reply(request, done);
   if (!link && row.addresses.length === 0) return decision.fail(request, 'ERR_DIAL_FAILED', `no address of ${id} is known`);
   const isDialing = livePeerOf(decision.context, id)?.context.dialing;
-  if (!link && !isDialing && classOf(setup, id) !== 'persistent' && outboundRoom(decision.context) < 1) {
+  if (!link && !isDialing && classOf(setup, id) !== 'persistent' && roomOf(decision.context, 'outbound') < 1) {
     return decision.fail(request, 'ERR_SLOTS_FULL', 'outbound');
   }
   decision.change({

@@ -1,24 +1,37 @@
 /** How the manager speaks to its peers: an event goes to the actor of a live peer and through the same chart, purely, for a peer at rest; what comes of it is booked here. */
-import { transition } from 'xstate';
-import { networkGroup } from '../proto/address.ts';
 import type { NodeId } from '../proto/identity.ts';
 import { advanced, awakened, rested, rowOf, surplus, withRow, without } from './peer-book.ts';
-import { dueAt, type LinkHandle, type PeerContext, type PeerEvent, type PeerInput, type PeerLink } from './peer-context.ts';
+import { admissionOf } from './peer-admission.ts';
+import { dueAt, type AnyArrival, type LinkHandle, type PeerContext, type PeerEvent, type PeerInput, type Ruling } from './peer-context.ts';
+import { crowded, footprintOf, isUnmoved, noFootprint, used, type Footprint } from './peer-footprint.ts';
 import { fromInput } from './peer-changes.ts';
 import { effectsOf, isLive, type PeerEffect } from './peer-live.ts';
-import { classOf, type Decision, type Eviction, type LivePeer, type ManagerContext, type Usage } from './peer-manager-context.ts';
-import { peerMachine, restingSnapshot } from './peer.ts';
+import {
+  classOf,
+  type Appointment,
+  type Claim,
+  type Decision,
+  type Eviction,
+  type LivePeer,
+  type ManagerContext,
+} from './peer-manager-context.ts';
+import { purePeer, restingSnapshot } from './peer.ts';
 import { blankRow, type PeerRow } from './peer-row.ts';
+import { busied } from './peer-targets.ts';
 import { withAddress } from './policy/intake.ts';
+import { recalled, remembered, since } from './policy/recent.ts';
 import { dueAddress } from './policy/retry.ts';
 import { find, first, insert, remove, type Order } from './policy/tree.ts';
 
 const byId: Order<LivePeer> = (a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
-const byDue: Order<LivePeer> = (a, b) => (a.dueAt < b.dueAt ? -1 : a.dueAt > b.dueAt ? 1 : byId(a, b));
+const byDue: Order<Appointment> = (a, b) => (a.dueAt < b.dueAt ? -1 : a.dueAt > b.dueAt ? 1 : a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 
-export function livePeerOf(context: ManagerContext, id: NodeId): LivePeer | undefined {
-  return find(context.live, (peer) => (id < peer.id ? -1 : id > peer.id ? 1 : 0));
-}
+const sideOf =
+  (id: NodeId) =>
+  (peer: LivePeer): number =>
+    id < peer.id ? -1 : id > peer.id ? 1 : 0;
+
+export const livePeerOf = (context: ManagerContext, id: NodeId): LivePeer | undefined => find(context.live, sideOf(id));
 
 export function inputOf(context: ManagerContext, row: PeerRow, durable: boolean): PeerInput {
   const { setup, holds, now } = context;
@@ -42,10 +55,16 @@ export function deliver(decision: Decision, id: NodeId, event: PeerEvent): void 
   if (live) return tell(decision, live, event);
   const row = rowOf(decision.context.book, id);
   const input = inputOf(decision.context, row ?? blankRow(id), row !== undefined);
-  const [next, actions] = transition(peerMachine, restingSnapshot(input), event);
+  const [next, actions] = purePeer.step(restingSnapshot(input), event);
   if (isLive(next.context)) return awaken(decision, input, next.context, event);
   record(decision, undefined, next.context, row);
   for (const effect of effectsOf(actions)) grant(decision, id, effect);
+}
+
+/** What a peer would say to an arrival. */
+export function rulingOn(context: ManagerContext, id: NodeId, event: AnyArrival): Ruling {
+  const known = livePeerOf(context, id)?.context;
+  return admissionOf(known ?? fromInput(inputOf(context, rowOf(context.book, id) ?? blankRow(id), true)), event);
 }
 
 function tell(decision: Decision, live: LivePeer, event: PeerEvent): void {
@@ -55,7 +74,8 @@ function tell(decision: Decision, live: LivePeer, event: PeerEvent): void {
 
 /** Starts the actor of a peer that goes live. What the pure transition foretold is booked at once, since the slot it takes is taken from now on. */
 function awaken(decision: Decision, input: PeerInput, foretold: PeerContext, event: PeerEvent): void {
-  const { freeSlots, slotsMade, book } = decision.context;
+  const { freeSlots, slotsMade, book, anchors } = decision.context;
+  if (anchors.includes(input.row.id)) decision.change({ anchors: anchors.filter((each) => each !== input.row.id) });
   const slot = freeSlots[0] ?? slotsMade;
   decision.change({
     freeSlots: freeSlots.slice(1),
@@ -63,7 +83,14 @@ function awaken(decision: Decision, input: PeerInput, foretold: PeerContext, eve
     book: awakened(withRow(book, input.row), input.row.id),
   });
   decision.steps.push({ type: 'spawn', slot, input });
-  const live: LivePeer = { id: input.row.id, slot, context: fromInput(input), dueAt: Infinity, evicting: undefined, net: '' };
+  const live: LivePeer = {
+    id: input.row.id,
+    slot,
+    context: fromInput(input),
+    dueAt: Infinity,
+    evicting: undefined,
+    footprint: noFootprint,
+  };
   decision.change({ live: insert(decision.context.live, live, byId) });
   record(decision, live, foretold, rowOf(book, input.row.id));
   tell(decision, live, event);
@@ -80,10 +107,41 @@ export function record(decision: Decision, live: LivePeer | undefined, context: 
     if (live) retire(decision, live);
     rest(decision, context);
   }
+  keepClaims(decision, row.id);
+  if (context.link && !live?.context.link) noteConnect(decision, row.id);
+  if (context.rejection && !live?.context.rejection) forgetConnect(decision, row.id);
   const wasDurable = live ? live.context.durable : known !== undefined;
   if (durable && !context.forgotten && (row !== known || !wasDurable)) decision.ask('persist', { row });
   if (live) answerWaiters(decision, live.context, context);
   trim(decision);
+}
+
+/** As many connects within this time make a flapping peer. */
+const flapConnects = 5;
+const flapMs = 60_000;
+/** Peers whose connects are remembered, at most. */
+const mostConnects = 4_096;
+
+function noteConnect(decision: Decision, id: NodeId): void {
+  const { connects, now } = decision.context;
+  const times = [...(recalled(connects, id) ?? []), now].slice(1 - flapConnects);
+  decision.change({ connects: remembered(since(connects, now - flapMs), id, times, { now, limit: mostConnects }) });
+}
+
+/** It was a failed dial of ours, and no connect of theirs. */
+function forgetConnect(decision: Decision, id: NodeId): void {
+  const { connects, now } = decision.context;
+  const times = (recalled(connects, id) ?? []).slice(0, -1);
+  decision.change({ connects: remembered(connects, id, times, { now, limit: mostConnects }) });
+}
+
+/** Until when a peer has to stay away for which one more connect is one too many; undefined when it is not. */
+export function dampedUntil(context: ManagerContext, id: NodeId): number | undefined {
+  const { setup, connects, now } = context;
+  const isSpared = classOf(setup, id) !== 'ordinary' || livePeerOf(context, id)?.context.link !== undefined;
+  const times = isSpared ? [] : (recalled(connects, id) ?? []);
+  const isTooOften = times.length >= flapConnects - 1 && now - times[0]! < flapMs;
+  return isTooOften ? now + setup.options.dialer.flapCooldownMs : undefined;
 }
 
 /** Puts a peer to rest, or forgets it: one removed by the operator, or a stranger that has not earned its row. */
@@ -113,45 +171,46 @@ function noteHold(decision: Decision, { row, held }: PeerContext): void {
 }
 
 function renew(decision: Decision, live: LivePeer, context: PeerContext): void {
-  const { agenda, usage, setup } = decision.context;
-  const isMoved = context.link?.remoteIp !== live.context.link?.remoteIp;
-  const next: LivePeer = {
-    ...live,
-    context,
-    dueAt: dueAt(context),
-    evicting: context.link?.handle === live.evicting ? live.evicting : undefined,
-    net: isMoved ? networkGroup(context.link?.remoteIp ?? '', 'net') : live.net,
-  };
-  const kept = remove(agenda, live, byDue);
-  decision.change({
-    live: insert(decision.context.live, next, byId),
-    agenda: next.dueAt < Infinity ? insert(kept, next, byDue) : kept,
-    usage: plus(usage, usageOf(setup, next), usageOf(setup, live)),
-  });
+  const evicting = context.link?.handle === live.evicting ? live.evicting : undefined;
+  const isKept = evicting === live.evicting && live.footprint !== noFootprint && isUnmoved(live.context, context);
+  const footprint = isKept ? live.footprint : newFootprint(decision.context, live, context, evicting);
+  replace(decision, live, { ...live, context, dueAt: dueAt(context), evicting, footprint });
+}
+
+function newFootprint({ setup, book }: ManagerContext, live: LivePeer, context: PeerContext, evicting: LinkHandle | undefined): Footprint {
+  return footprintOf(book.rules, { context, evicting, peerClass: classOf(setup, live.id) }, live.footprint);
 }
 
 function retire(decision: Decision, live: LivePeer): void {
-  const { agenda, usage, setup, freeSlots } = decision.context;
-  decision.change({
-    live: remove(decision.context.live, live, byId),
-    agenda: remove(agenda, live, byDue),
-    usage: plus(usage, { inbound: 0, outbound: 0 }, usageOf(setup, live)),
-    freeSlots: [live.slot, ...freeSlots],
-  });
+  replace(decision, live, { ...live, dueAt: Infinity, footprint: noFootprint });
+  decision.change({ live: remove(decision.context.live, live, byId), freeSlots: [live.slot, ...decision.context.freeSlots] });
   decision.steps.push({ type: 'stop', slot: live.slot });
 }
 
-const plus = (sum: Usage, gained: Usage, lost: Usage): Usage => ({
-  inbound: sum.inbound + gained.inbound - lost.inbound,
-  outbound: sum.outbound + gained.outbound - lost.outbound,
-});
+/** Puts what has become of a live peer in place of what it was, wherever that is counted. */
+function replace(decision: Decision, before: LivePeer, after: LivePeer): void {
+  decision.change({ live: insert(decision.context.live, after, byId) });
+  if (before.dueAt !== after.dueAt) {
+    const { id, dueAt: at } = after;
+    const agenda = remove(decision.context.agenda, before, byDue);
+    decision.change({ agenda: at < Infinity ? insert(agenda, { id, dueAt: at }, byDue) : agenda });
+  }
+  const [was, is] = [before.footprint, after.footprint];
+  if (was === is) return;
+  const { usage, crowd, book } = decision.context;
+  decision.change({ usage: used(usage, was, is), crowd: crowded(crowd, after.id, was, is) });
+  if (was.group === is.group) return;
+  decision.change({ book: { ...book, targets: busied(busied(book.targets, was.group, -1), is.group, 1) } });
+}
 
-/** The slots a peer takes: persistent ones have theirs set aside, unconditional ones need none. */
-export function usageOf(setup: ManagerContext['setup'], { id, context }: LivePeer): Usage {
-  if (classOf(setup, id) !== 'ordinary') return { inbound: 0, outbound: 0 };
-  const links = [context.link, context.rival].filter((link): link is PeerLink => link !== undefined);
-  const outbound = links.filter((link) => link.direction === 'outbound').length;
-  return { inbound: links.length - outbound, outbound: outbound + (context.dialing === '' ? 0 : 1) };
+/** Drops the claims of a peer that is no longer dialed, and those on one that no longer holds an outbound slot. */
+function keepClaims(decision: Decision, id: NodeId): void {
+  const { claims } = decision.context;
+  if (claims.length === 0) return;
+  const live = livePeerOf(decision.context, id);
+  const isKept = ({ candidate, victim }: Claim): boolean =>
+    (candidate !== id || (live !== undefined && live.context.dialing !== '')) && (victim !== id || live?.footprint.stays === 'outbound');
+  if (!claims.every(isKept)) decision.change({ claims: claims.filter(isKept) });
 }
 
 /** Carries out what a peer asked for. */
@@ -182,12 +241,8 @@ const mostRulings = 1_000;
 function markEvicting(decision: Decision, id: NodeId, link: LinkHandle): void {
   const live = livePeerOf(decision.context, id);
   if (!live) return;
-  const next = { ...live, evicting: link };
-  const { agenda } = decision.context;
-  decision.change({
-    live: insert(decision.context.live, next, byId),
-    agenda: live.dueAt < Infinity ? insert(remove(agenda, live, byDue), next, byDue) : agenda,
-  });
+  replace(decision, live, { ...live, evicting: link, footprint: newFootprint(decision.context, live, live.context, link) });
+  keepClaims(decision, id);
 }
 
 /** The next eviction that still concerns the link its peer has. */
@@ -204,7 +259,9 @@ function answerWaiters(decision: Decision, before: PeerContext, { row, link, dia
   }
   const isOver = !link && !dialing && !rejection && (before.dialing !== '' || before.link !== undefined || before.rejection !== undefined);
   if (!isOver || isStillUrgent(decision.context, row)) return;
-  forgetUrgency(decision, row.id, (request) => decision.fail(request, lastError ?? 'ERR_DIAL_FAILED', row.lastReason));
+  forgetUrgency(decision, row.id, (request) =>
+    decision.fail(request, lastError ?? 'ERR_DIAL_FAILED', row.lastReason === lastError ? '' : row.lastReason),
+  );
 }
 
 /** An operator's dial goes on while there are addresses it has not tried. */
@@ -247,9 +304,10 @@ export function keepTime(decision: Decision, event: Readonly<{ now: number; roll
 /** Gives every live peer whose time has come its `peer.due`; each asks anew when it answers. */
 export function wakeDue(decision: Decision): void {
   const { now, roll } = decision.context;
-  for (let live = first(decision.context.agenda); live && live.dueAt <= now; live = first(decision.context.agenda)) {
+  for (let next = first(decision.context.agenda); next && next.dueAt <= now; next = first(decision.context.agenda)) {
+    const live = livePeerOf(decision.context, next.id)!;
     const quiet = { ...live, dueAt: Infinity };
-    decision.change({ agenda: remove(decision.context.agenda, live, byDue), live: insert(decision.context.live, quiet, byId) });
+    replace(decision, live, quiet);
     tell(decision, quiet, { type: 'peer.due', now, roll });
   }
 }

@@ -4,30 +4,46 @@
  */
 import { enqueueActions, not, setup, type SnapshotFrom } from 'xstate';
 import { TroupeError } from '../proto/errors.ts';
+import type { NodeId } from '../proto/identity.ts';
 import { bookOf, emptyBook, surplus, without } from './peer-book.ts';
+import { emptyCrowd } from './peer-footprint.ts';
 import { livePeer } from './peer-live.ts';
 import * as calls from './peer-manager-calls.ts';
 import * as orders from './peer-manager-operator.ts';
 import {
+  classOf,
   Decision,
   type ManagerContext,
   type ManagerEffects,
   type ManagerEvent,
   type ManagerInput,
+  type ManagerSetup,
   type ManagerStep,
 } from './peer-manager-context.ts';
+import * as dials from './peer-manager-dials.ts';
 import { keepTime, nextEviction } from './peer-manager-peers.ts';
+import { reportBehaviour } from './peer-manager-reports.ts';
+import { keepWithinSlots } from './peer-manager-slots.ts';
 import { blankRow, type PeerRow } from './peer-row.ts';
 import { withAddress } from './policy/intake.ts';
+import { nothingRecent } from './policy/recent.ts';
 import { clamped } from './policy/retry.ts';
+import { byPromise } from './policy/select.ts';
 
 function notProvided(name: string): never {
   throw new TroupeError('ERR_NOT_PROVIDED', name);
 }
 
 function fromInput({ setup: facts, now }: ManagerInput): ManagerContext {
-  const { dialer, store } = facts.options;
-  const rules = { cooldownMs: dialer.cooldownMs, persistent: facts.persistentIds, maxPeers: store.maxPeers };
+  const { dialer, store, slots, loopbackIsPublic } = facts.options;
+  const rules = {
+    cooldownMs: dialer.cooldownMs,
+    persistent: facts.persistentIds,
+    unconditional: facts.unconditionalIds,
+    outboundPerGroup: slots.outboundPerGroup,
+    loopbackIsPublic,
+    maxPeers: store.maxPeers,
+  };
   return {
     setup: facts,
     now,
@@ -36,6 +52,12 @@ function fromInput({ setup: facts, now }: ManagerInput): ManagerContext {
     live: undefined,
     agenda: undefined,
     usage: { inbound: 0, outbound: 0 },
+    crowd: emptyCrowd,
+    claims: [],
+    connects: nothingRecent,
+    knocks: nothingRecent,
+    outcomes: nothingRecent,
+    anchors: [],
     freeSlots: [],
     slotsMade: 0,
     unanswered: 0,
@@ -68,11 +90,21 @@ function open(decision: Decision, { rows, now }: ManagerInput): void {
     known.set(next.id, next);
     decision.ask('persist', { row: next });
   }
-  decision.change({ book: bookOf(book.rules, [...known.values()], now) });
+  const all = [...known.values()];
+  decision.change({ book: bookOf(book.rules, all, now), anchors: anchorsOf(facts, all) });
   for (let row = surplus(decision.context.book); row; row = surplus(decision.context.book)) {
     decision.change({ book: without(decision.context.book, row.id) });
     decision.ask('erase', { id: row.id });
   }
+}
+
+/** The last good outbound peers are the ones least likely to have been put there by somebody. */
+const anchorsKept = 2;
+
+function anchorsOf(facts: ManagerSetup, rows: readonly PeerRow[]): readonly NodeId[] {
+  const candidates = rows.filter((row) => row.anchoredAt > 0 && classOf(facts, row.id) === 'ordinary');
+  const latest = candidates.sort((a, b) => b.anchoredAt - a.anchoredAt || byPromise(a, b));
+  return latest.slice(0, anchorsKept).map(({ id }) => id);
 }
 
 interface Enqueue {
@@ -90,6 +122,8 @@ const decide = (make: (decision: Decision, event: never) => void) =>
       const decision = new Decision(context);
       if ('now' in event) keepTime(decision, event);
       make(decision, event as never);
+      keepWithinSlots(decision);
+      dials.releaseDisplaced(decision);
       const at = calls.nextDueAt(decision.context);
       if (at !== decision.context.timerAt) {
         decision.ask('armTimer', { at });
@@ -132,11 +166,11 @@ export const peerManagerMachine = setup({
     publish: (_, _params: ManagerEffects['publish']) => notProvided('publish'),
     armTimer: (_, _params: ManagerEffects['armTimer']) => notProvided('armTimer'),
     open: decide((decision, event: { input: ManagerInput }) => open(decision, event.input)),
-    addAddress: decide(calls.addAddress),
-    awaitDial: decide(calls.awaitDial),
-    withdrawDial: decide(calls.withdrawDial),
-    handOutDial: decide(calls.handOutDial),
-    failDial: decide(calls.failDial),
+    addAddress: decide(dials.addAddress),
+    awaitDial: decide(dials.awaitDial),
+    withdrawDial: decide(dials.withdrawDial),
+    handOutDial: decide(dials.handOutDial),
+    failDial: decide(dials.failDial),
     admitDialed: decide(calls.admitDialed),
     admitAccepted: decide(calls.admitAccepted),
     markReady: decide(calls.markReady),
@@ -146,7 +180,7 @@ export const peerManagerMachine = setup({
     awaitEviction: decide(calls.awaitEviction),
     withdrawEviction: decide(calls.withdrawEviction),
     handOutEviction: decide(calls.handOutEviction),
-    reportBehaviour: decide(calls.reportBehaviour),
+    reportBehaviour: decide(reportBehaviour),
     dialNow: decide(orders.dialNow),
     disconnectNow: decide(orders.disconnectNow),
     banNow: decide(orders.banNow),
@@ -159,12 +193,13 @@ export const peerManagerMachine = setup({
   },
   guards: {
     isDialAwaited: ({ context }) => context.dialWaiters.length > 0,
-    isDialDue: ({ context }) => context.unanswered === 0 && calls.candidateOf(context) !== undefined,
+    isDialDue: ({ context }) => context.unanswered === 0 && dials.choiceOf(context) !== undefined,
     isEvictionAwaited: ({ context }) => context.evictWaiters.length > 0,
     isEvictionDue: ({ context }) => context.unanswered === 0 && nextEviction(context) !== undefined,
   },
 }).createMachine({
   id: 'peerManager',
+  options: { maxIterations: 1_000 },
   type: 'parallel',
   context: ({ input }) => fromInput(input),
   entry: 'open',

@@ -34,6 +34,12 @@ export type PeerRow = Readonly<{
   lastDisconnected: number;
   /** Not dialed by us before this time, whatever the addresses say. */
   inactiveUntil: number;
+  /** Neither dialed nor accepted before this time, since it connected too often. */
+  dampedUntil: number;
+  /** When it had to make room for a better peer; 0 once it has been dialed since. */
+  displacedAt: number;
+  /** When it last was a good outbound peer; 0 for never. */
+  anchoredAt: number;
   /** Why the last connection ended, or the last dial failed. */
   lastReason: string;
   /** The latest reports, oldest first, at most ten. */
@@ -57,6 +63,9 @@ export function blankRow(id: NodeId): PeerRow {
     lastConnected: 0,
     lastDisconnected: 0,
     inactiveUntil: 0,
+    dampedUntil: 0,
+    displacedAt: 0,
+    anchoredAt: 0,
     lastReason: '',
     reports: none,
   };

@@ -1,6 +1,6 @@
 /** What the chart of `peer.ts` names: its guards, its changes, its effects and their parameters. */
 import { assign, enqueueActions, raise, setup } from 'xstate';
-import { TroupeError, type DisconnectReason } from '../proto/errors.ts';
+import { TroupeError, type DisconnectReason, type ErrorCode } from '../proto/errors.ts';
 import { admissionOf, duplicateRuling } from './peer-admission.ts';
 import * as change from './peer-changes.ts';
 import { timeOf, type PeerContext, type PeerEffects, type PeerEvent, type PeerInput, type PeerLink, type Ruling } from './peer-context.ts';
@@ -57,7 +57,7 @@ export const peerSetup = setup({
     endLink: by(change.endLink),
     beginSettling: by(change.beginSettling),
     countRejection: by(change.countRejection),
-    earn: by(() => ({ durable: true })),
+    earn: by(change.earn),
     endHour: by(change.endHour),
     release: by(change.release),
     dismiss: by(change.dismiss),
@@ -107,11 +107,8 @@ export const routeRival = {
     ruling: event.type === 'peer.disconnected' ? { verdict: 'route' } : { verdict: 'route', replaces: context.link!.handle },
   }),
 } as const;
-const dismissalOf = (reason: DisconnectReason): Ruling => ({
-  verdict: 'refuse',
-  reason,
-  code: reason === 'banned' ? 'ERR_PEER_BANNED' : 'ERR_PEER_HELD',
-});
+const dismissalCodes: Partial<Record<DisconnectReason, ErrorCode>> = { banned: 'ERR_PEER_BANNED', displaced: 'ERR_SLOTS_FULL' };
+const dismissalOf = (reason: DisconnectReason): Ruling => ({ verdict: 'refuse', reason, code: dismissalCodes[reason] ?? 'ERR_PEER_HELD' });
 
 export const refuseRival = {
   type: 'settle',

@@ -1,12 +1,13 @@
 /**
  * The life of one peer as a statechart: what is known of it, whether it is dialed, which connection it has, whether it must go.
- * The same chart decides for a live peer, which runs as an actor, and for one at rest, which is a row: `transition(peerMachine, restingSnapshot(input), event)`.
+ * The same chart decides for a live peer, which runs as an actor, and for one at rest, which is a row: `purePeer.step(restingSnapshot(input), event)`.
  * It has no timers and no children: time and chance come with each event, effects leave as named actions.
  */
-import { and, initialTransition, not, type SnapshotFrom } from 'xstate';
+import { and, not, type SnapshotFrom } from 'xstate';
 import { fromInput } from './peer-changes.ts';
 import type { PeerInput } from './peer-context.ts';
 import { answer, closeLink, peerSetup, publishDown, publishUp, refuseRival, routeRival } from './peer-setup.ts';
+import { pure } from './pure.ts';
 
 /** What is known. Follows the facts and the time of each event; nothing here depends on the other regions. */
 const knowledge = peerSetup.createStateConfig({
@@ -183,6 +184,7 @@ export const peerRegions = { knowledge, dial, connection, eviction } as const;
 /** The chart. Every context value is bounded but the clock's. */
 export const peerMachine = peerSetup.createMachine({
   id: 'peer',
+  options: { maxIterations: 1_000 },
   type: 'parallel',
   context: ({ input }) => fromInput(input),
   states: peerRegions,
@@ -190,7 +192,10 @@ export const peerMachine = peerSetup.createMachine({
 
 export type PeerSnapshot = SnapshotFrom<typeof peerMachine>;
 
+/** The same chart for a peer that has no actor. */
+export const purePeer = pure(peerMachine);
+
 /** The snapshot of a peer at rest. Never stored: a row is enough to make it. */
 export function restingSnapshot(input: PeerInput): PeerSnapshot {
-  return initialTransition(peerMachine, input)[0];
+  return purePeer.initial(input);
 }

@@ -2,6 +2,7 @@
 import type { DialerOptions } from '../../proto/options.ts';
 import type { AddressRow, PeerClass, PeerRow } from '../peer-row.ts';
 import { shortText } from '../peer-row.ts';
+import { epochOf } from './score.ts';
 
 /** The part of the dialer's options that decides about time. */
 export type RetryOptions = Pick<DialerOptions, 'minRetryMs' | 'maxRetryMs' | 'maxRetryPersistentMs' | 'cooldownMs'>;
@@ -9,6 +10,8 @@ export type RetryOptions = Pick<DialerOptions, 'minRetryMs' | 'maxRetryMs' | 'ma
 /** Longest back-off of a persistent peer that rejected us. */
 const maxRejectedMs = 30_000;
 const mostFailures = 1_000_000;
+/** How long a peer of another network or block version is left alone: only an upgrade of one of us changes that. */
+export const incompatibleMs = 86_400_000;
 
 /** Longest back-off of a peer, in milliseconds. */
 export function retryCap(options: RetryOptions, peerClass: PeerClass, rejected: boolean): number {
@@ -49,15 +52,27 @@ export function withSuccess(row: PeerRow, address: string, now: number): PeerRow
 
 /** A row that nothing but a ban keeps from being dialed at once. */
 export function withoutBackoff(row: PeerRow): PeerRow {
-  return { ...row, inactiveUntil: 0, lastDisconnected: 0, addresses: row.addresses.map((each) => ({ ...each, notBefore: 0 })) };
+  return {
+    ...row,
+    inactiveUntil: 0,
+    dampedUntil: 0,
+    displacedAt: 0,
+    lastDisconnected: 0,
+    addresses: row.addresses.map((each) => ({ ...each, notBefore: 0 })),
+  };
+}
+
+/** The time before which none of a resting peer's addresses may be dialed. */
+export function restingUntil(row: PeerRow, cooldownMs: number): number {
+  const cool = row.lastDisconnected > 0 ? row.lastDisconnected + cooldownMs : 0;
+  return Math.max(cool, row.inactiveUntil, row.dampedUntil, row.bannedUntil);
 }
 
 /** The earliest time at which a resting peer may be dialed; Infinity without an address. */
 export function dialableAt(row: PeerRow, cooldownMs: number): number {
   let earliest = Infinity;
   for (const each of row.addresses) earliest = Math.min(earliest, each.notBefore);
-  const cool = row.lastDisconnected > 0 ? row.lastDisconnected + cooldownMs : 0;
-  return Math.max(earliest, cool, row.inactiveUntil, row.bannedUntil);
+  return Math.max(earliest, restingUntil(row, cooldownMs));
 }
 
 /** The address to dial: of those that are due the last to have worked, then the one that failed least, then the one that failed longest ago. */
@@ -70,11 +85,19 @@ export function dueAddress(row: PeerRow, now: number): AddressRow | undefined {
   return best;
 }
 
-function compareAddresses(a: AddressRow, b: AddressRow): number {
-  return b.lastSuccess - a.lastSuccess || a.failures - b.failures || a.lastFailure - b.lastFailure || (a.address < b.address ? -1 : 1);
+/** Best to dial first. */
+export function compareAddresses(a: AddressRow, b: AddressRow): number {
+  return (
+    b.lastSuccess - a.lastSuccess ||
+    a.failures - b.failures ||
+    a.lastFailure - b.lastFailure ||
+    (a.address < b.address ? -1 : a.address > b.address ? 1 : 0)
+  );
 }
 
 const yearMs = 365 * 86_400_000;
+/** Longest time that a peer which connected too often is left alone. */
+const longestDampMs = 86_400_000;
 /** Longest ban that an operator may set, and the latest end of one that is believed when read. */
 export const longestBanMs = yearMs;
 
@@ -85,12 +108,21 @@ export function clamped(row: PeerRow, options: RetryOptions, now: number): PeerR
   const latest = Math.max(
     row.lastConnected,
     row.lastDisconnected,
+    row.displacedAt,
+    row.anchoredAt,
     ...row.addresses.flatMap((each) => [each.lastSuccess, each.lastFailure]),
     ...row.reports.map((each) => each.at),
   );
-  const awaited = Math.max(row.inactiveUntil, ...row.addresses.map((each) => each.notBefore));
+  const awaited = Math.max(...row.addresses.map((each) => each.notBefore));
   // Nearly always so, and then no copy is made of what may be a hundred thousand rows.
-  if (latest <= now && awaited <= now + cap && row.bannedUntil <= now + longestBanMs) return row;
+  const isHeldBackRightly =
+    row.dampedUntil <= now + longestDampMs &&
+    row.inactiveUntil <= now + Math.max(cap, incompatibleMs) &&
+    row.bannedUntil <= now + longestBanMs;
+  const bannedUntil = Math.min(row.bannedUntil, now + longestBanMs);
+  // A ban sets the score as of its end.
+  const scoreEpoch = Math.min(row.scoreEpoch, epochOf(Math.max(now, bannedUntil)));
+  if (latest <= now && awaited <= now + cap && isHeldBackRightly && scoreEpoch === row.scoreEpoch) return row;
   const addresses = row.addresses.map((each) => ({
     ...each,
     lastSuccess: past(each.lastSuccess),
@@ -102,8 +134,12 @@ export function clamped(row: PeerRow, options: RetryOptions, now: number): PeerR
     addresses,
     lastConnected: past(row.lastConnected),
     lastDisconnected: past(row.lastDisconnected),
-    inactiveUntil: Math.min(row.inactiveUntil, now + cap),
-    bannedUntil: Math.min(row.bannedUntil, now + longestBanMs),
+    inactiveUntil: Math.min(row.inactiveUntil, now + Math.max(cap, incompatibleMs)),
+    dampedUntil: Math.min(row.dampedUntil, now + longestDampMs),
+    displacedAt: past(row.displacedAt),
+    anchoredAt: past(row.anchoredAt),
+    bannedUntil,
+    scoreEpoch,
     reports: row.reports.map((each) => ({ ...each, at: past(each.at) })),
   };
 }

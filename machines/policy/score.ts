@@ -1,9 +1,10 @@
 /** Reputation: what a report does to a score, when a score becomes a ban, and how both fade. Pure functions over rows. */
+import type { NodeId } from '../../proto/identity.ts';
 import type { PeerClass, PeerRow, ReportRow } from '../peer-row.ts';
 import { shortText } from '../peer-row.ts';
 
 /** How a peer behaved, as a reactor names it. */
-export const behaviours = ['useful', 'unhelpful', 'stalled', 'malformed', 'flooding', 'protocolViolation', 'fatal'] as const;
+export const behaviours = ['useful', 'unhelpful', 'stalled', 'misleading', 'malformed', 'flooding', 'protocolViolation', 'fatal'] as const;
 /** One of the named severities. */
 export type Behaviour = (typeof behaviours)[number];
 
@@ -34,6 +35,7 @@ const rules: Readonly<Record<Behaviour, Rule>> = {
   useful: { change: 1, floor: -scoreLimit },
   unhelpful: { change: -2, floor: -20 },
   stalled: { change: -2, floor: -20 },
+  misleading: { change: -1, floor: -scoreLimit },
   malformed: { change: -10, floor: -scoreLimit },
   flooding: { change: -20, floor: -scoreLimit },
   protocolViolation: { change: -40, floor: -scoreLimit, disconnects: true },
@@ -68,30 +70,88 @@ export function strikesAt(row: PeerRow, now: number): number {
   return row.strikes >> Math.min(31, Math.max(0, Math.floor((now - Math.max(row.bannedUntil, row.inactiveUntil)) / strikesHalveMs)));
 }
 
-/** A row after a report, and what must happen to the peer. */
-export type Judgement = Readonly<{ row: PeerRow; consequence: 'none' | 'disconnect' | 'ban' }>;
+/** What is known when a report is judged. */
+export type ReportFacts = Readonly<{
+  id: NodeId;
+  behaviour: Behaviour;
+  reason: string;
+  /** Seen by this node in what the remote sent, or said by a reactor of the host. */
+  source: ReportSource;
+  /** From -100 to 100, as it counts now. */
+  score: number;
+  class: PeerClass;
+  /** Bans and pauses that still count. */
+  strikes: number;
+  now: number;
+}>;
+export type ReportSource = 'remote' | 'host';
 
-/** Applies a report. `useful` beyond its hourly allowance is for the caller to hold back. */
+export const consequences = ['none', 'disconnect', 'ban'] as const;
+/** What becomes of a peer: its score, and whether it is left alone for a time, disconnected or banned. Persistent and unconditional peers are never banned. */
+export type Judgement = Readonly<{
+  score: number;
+  consequence: (typeof consequences)[number];
+  /** Length of the ban, or of the pause after which a disconnected peer is dialed again, in milliseconds. */
+  forMs: number;
+}>;
+
+/** A policy on reports: what it says of one. Must be quick and may not throw. */
+export type Reputation = (facts: ReportFacts) => Judgement;
+
+/** The policy of a node that is given none. */
+export const defaultReputation: Reputation = ({ behaviour, score: before, class: peerClass, strikes }) => {
+  const rule = rules[behaviour];
+  const score = rule.change > 0 ? Math.min(scoreLimit, before + rule.change) : lowered(before, rule);
+  if (score > banScore || rule.change > 0) return { score, consequence: rule.disconnects ? 'disconnect' : 'none', forMs: 0 };
+  if (peerClass === 'ordinary') return { score, consequence: 'ban', forMs: Math.min(longestBanMs, firstBanMs * 2 ** strikes) };
+  if (score === before && !rule.disconnects) return { score, consequence: 'none', forMs: 0 };
+  return { score, consequence: 'disconnect', forMs: Math.min(longestPauseMs, firstPauseMs * 2 ** strikes) };
+};
+
+/** What a policy said, brought within limits. @throws TypeError when it is no judgement. */
+export function checkedJudgement(said: unknown, peerClass: PeerClass): Judgement {
+  const { score, consequence, forMs } = (typeof said === 'object' && said !== null ? said : {}) as Partial<
+    Record<keyof Judgement, unknown>
+  >;
+  const named = consequences.find((each) => each === consequence);
+  if (typeof score !== 'number' || Number.isNaN(score)) throw new TypeError('score is not a number');
+  if (typeof forMs !== 'number' || Number.isNaN(forMs)) throw new TypeError('forMs is not a number');
+  if (!named) throw new TypeError(`consequence is none of ${consequences.join(', ')}`);
+  const isOrdinary = peerClass === 'ordinary';
+  const within = (value: number, least: number, most: number): number => Math.min(most, Math.max(least, Math.round(value)));
+  return {
+    score: within(score, -scoreLimit, scoreLimit) + 0,
+    consequence: named === 'ban' && !isOrdinary ? 'disconnect' : named,
+    forMs: within(forMs, named === 'ban' && isOrdinary ? 1 : 0, isOrdinary ? longestBanMs : longestPauseMs),
+  };
+}
+
+/** A row after a report, and what must happen to the peer. */
+export type Judged = Readonly<{ row: PeerRow; consequence: Judgement['consequence'] }>;
+
+/** Applies a report, as the default policy judges it unless another has. `useful` beyond its hourly allowance is for the caller to hold back. */
 export function judge(
   row: PeerRow,
   peerClass: PeerClass,
-  report: Readonly<{ behaviour: Behaviour; reason: string; now: number }>,
-): Judgement {
-  const { behaviour, now } = report;
-  const rule = rules[behaviour];
-  const before = scoreAt(row, now);
-  const score = rule.change > 0 ? Math.min(scoreLimit, before + rule.change) : lowered(before, rule);
-  const reported = { ...row, score, scoreEpoch: epochOf(now), reports: withReport(row.reports, behaviour, report.reason, now) };
-  if (score > banScore || rule.change > 0) return { row: reported, consequence: rule.disconnects ? 'disconnect' : 'none' };
-  if (peerClass === 'ordinary') {
-    const forMs = Math.min(longestBanMs, firstBanMs * 2 ** strikesAt(row, now));
-    return { row: banned(reported, { forMs, reason: behaviour, now }), consequence: 'ban' };
-  }
-  if (score === before && !rule.disconnects) return { row: reported, consequence: 'none' };
-  const strikes = strikesAt(row, now);
-  const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** strikes);
-  const paused = { ...reported, strikes: Math.min(mostStrikes, strikes + 1), inactiveUntil: now + pauseMs };
-  return { row: paused, consequence: 'disconnect' };
+  report: Readonly<{ behaviour: Behaviour; reason: string; now: number; judgement?: Judgement }>,
+): Judged {
+  const { behaviour, reason, now } = report;
+  const { score, consequence, forMs } = report.judgement ?? defaultReputation(factsOf(row, peerClass, { ...report, source: 'remote' }));
+  const reported = { ...row, score, scoreEpoch: epochOf(now), reports: withReport(row.reports, behaviour, reason, now) };
+  if (consequence === 'ban') return { row: banned(reported, { forMs, reason: behaviour, now }), consequence };
+  if (consequence === 'none' || forMs === 0) return { row: reported, consequence };
+  const strikes = Math.min(mostStrikes, strikesAt(row, now) + 1);
+  return { row: { ...reported, strikes, inactiveUntil: now + forMs }, consequence };
+}
+
+/** What a policy is told of a report on a peer with this row. */
+export function factsOf(
+  row: PeerRow,
+  peerClass: PeerClass,
+  report: Readonly<{ behaviour: Behaviour; reason: string; source: ReportSource; now: number }>,
+): ReportFacts {
+  const { behaviour, reason, source, now } = report;
+  return { id: row.id, behaviour, reason, source, score: scoreAt(row, now), class: peerClass, strikes: strikesAt(row, now), now };
 }
 
 /** A penalty starts from 0 at most, so standing buys no tolerance, and a mild one never goes below its floor. */

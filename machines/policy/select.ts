@@ -12,7 +12,7 @@ export function lastSuccessOf(row: PeerRow): number {
 }
 
 /** When a dial to the peer last failed, 0 for never. */
-function lastFailureOf(row: PeerRow): number {
+export function lastFailureOf(row: PeerRow): number {
   let latest = 0;
   for (const each of row.addresses) latest = Math.max(latest, each.lastFailure);
   return latest;
@@ -24,20 +24,34 @@ function failuresOf(row: PeerRow): number {
   return fewest;
 }
 
+/** Best to dial first among those of one score: last success, then oldest failure, then id. */
+export function byReach(a: PeerRow, b: PeerRow): number {
+  return lastSuccessOf(b) - lastSuccessOf(a) || lastFailureOf(a) - lastFailureOf(b) || byId(a, b);
+}
+
 /** Best to dial first: score, then last success, then oldest failure, then id. */
 export function byPromise(a: PeerRow, b: PeerRow): number {
-  return scoreRank(b) - scoreRank(a) || lastSuccessOf(b) - lastSuccessOf(a) || lastFailureOf(a) - lastFailureOf(b) || byId(a, b);
+  return scoreRank(b) - scoreRank(a) || byReach(a, b);
+}
+
+/** What keeping a row is worth, worked out once where a row is compared with many. */
+export type Worth = Readonly<{ row: PeerRow; rank: number; reached: number; failures: number }>;
+
+export function worthOf(row: PeerRow): Worth {
+  return { row, rank: scoreRank(row), reached: lastSuccessOf(row), failures: failuresOf(row) };
 }
 
 /**
  * Worth keeping first. Peers once reached come before those never reached, so that strangers do not displace friends that fail for a moment;
  * then score, fewest failures, last success, id.
  */
-export function byWorth(a: PeerRow, b: PeerRow): number {
-  const [reachedA, reachedB] = [lastSuccessOf(a), lastSuccessOf(b)];
-  if (reachedA > 0 !== reachedB > 0) return reachedA > 0 ? -1 : 1;
-  return scoreRank(b) - scoreRank(a) || failuresOf(a) - failuresOf(b) || reachedB - reachedA || byId(a, b);
+export function compareWorth(a: Worth, b: Worth): number {
+  if (a.reached > 0 !== b.reached > 0) return a.reached > 0 ? -1 : 1;
+  return b.rank - a.rank || a.failures - b.failures || b.reached - a.reached || byId(a.row, b.row);
 }
+
+/** The same for rows. */
+export const byWorth = (a: PeerRow, b: PeerRow): number => compareWorth(worthOf(a), worthOf(b));
 
 /** Soonest to be unbanned first. */
 export function byBanEnd(a: PeerRow, b: PeerRow): number {

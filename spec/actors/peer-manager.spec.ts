@@ -34,7 +34,7 @@ describe('adding an address', () => {
     let finish = (_: Error | undefined): void => undefined;
     const store = memoryStore();
     const h = start({
-      store: { ...store, put: () => new Promise((resolve, reject) => (finish = (error) => (error ? reject(error) : resolve()))) },
+      store: { ...store, flush: () => new Promise((resolve, reject) => (finish = (error) => (error ? reject(error) : resolve()))) },
     });
     const added = watch(h.add('a'));
     expect(await added()).toBe('waiting');
@@ -46,14 +46,14 @@ describe('adding an address', () => {
   });
 
   test('beyond the size of the store forgets the peers worth least, here and on disk', async () => {
-    const h = start({ storeOptions: { maxPeers: 3 }, slots: { inbound: 1, outbound: 2 } });
+    const h = start({ storeOptions: { maxPeers: 3 }, slots: { inbound: 1, outbound: 2, upgrade: 1 } });
     for (const digit of 'abcd') await h.add(digit);
     expect(h.manager.peers.list()).toHaveLength(3);
     expect(h.store.load()).toHaveLength(3);
   });
 
   test('never pushes out persistent, dialing or connected peers', async () => {
-    const h = start({ storeOptions: { maxPeers: 3 }, slots: { inbound: 1, outbound: 2 }, persistent: [addressOf('a')] });
+    const h = start({ storeOptions: { maxPeers: 3 }, slots: { inbound: 1, outbound: 2, upgrade: 1 }, persistent: [addressOf('a')] });
     h.up('b');
     await h.add('c');
     await h.tryDialNext();
@@ -83,8 +83,8 @@ describe('adding an address', () => {
 
   test('of a peer that said it itself from that host is its own word, from elsewhere only hearsay', async () => {
     const h = start();
-    h.up('a', { remoteIp: '1.2.3.4' });
-    h.up('b', { remoteIp: '1.2.3.4' });
+    h.up('a', { remoteIp: addressOf('a').host });
+    h.up('b', { remoteIp: addressOf('a').host });
     expect(await h.manager.add(addressOf('a', 4), { kind: 'self', from: idOf('a') })).toBe(true);
     expect(await h.manager.add(addressOf('b', 9), { kind: 'self', from: idOf('b') })).toBe(true);
     expect(h.manager.advertise(idOf('f'), 10, '8.8.8.8').map(digitOf)).toEqual(['a']);

@@ -3,6 +3,7 @@ import type { DisconnectReason } from '../../proto/errors.ts';
 import { peerMachine } from '../../machines/peer.ts';
 import { dueAt } from '../../machines/peer-context.ts';
 import { isLive } from '../../machines/peer-live.ts';
+import { dialableAt } from '../../machines/policy/retry.ts';
 import { blankRow } from '../../machines/peer-row.ts';
 import { addressOf, idOf } from '../support/manager.ts';
 import { Peer, down, other, refused, route, row, start, up } from '../support/peer.ts';
@@ -31,6 +32,22 @@ describe('a peer that is dialed', () => {
     expect(peer.is).toBe('known idle none none');
   });
 
+  test('is left alone for a day, all its addresses, when it is incompatible; a persistent one only backs off', () => {
+    const peer = new Peer({ row: { ...row, addresses: [...row.addresses, { ...row.addresses[0]!, address: other }] } });
+    peer.dial();
+    peer.dialFailed(undefined, 'ERR_PEER_INCOMPATIBLE');
+    expect(peer.context.row.inactiveUntil).toBe(start + 86_400_000);
+    expect(peer.is).toBe('known waiting none none');
+    peer.later(86_399_999).due();
+    expect(peer.is).toBe('known waiting none none');
+    peer.later(1).due();
+    expect(peer.is).toBe('known idle none none');
+    const persistent = new Peer({ peerClass: 'persistent' });
+    persistent.dial();
+    persistent.dialFailed(undefined, 'ERR_PEER_INCOMPATIBLE');
+    expect(persistent.context.row.inactiveUntil).toBe(0);
+  });
+
   test('is idle after a failure while another address is due', () => {
     const peer = new Peer({ row: { ...row, addresses: [...row.addresses, { ...row.addresses[0]!, address: other }] } });
     peer.dial();
@@ -56,12 +73,13 @@ describe('a peer that is dialed', () => {
     expect(new Peer().dialed('l')).toEqual([route]);
   });
 
-  test('finds no slot', () => {
+  test('finds no slot, and is not dialed again at once', () => {
     const peer = new Peer();
     peer.dial();
     expect(peer.dialed('l', { room: 0 })).toEqual(refused('full'));
-    expect(peer.is).toBe('known idle none none');
+    expect(peer.is).toBe('known waiting none none');
     expect(isLive(peer.context)).toBe(false);
+    expect(dialableAt(peer.context.row, 2_000)).toBe(peer.now + 2_000);
   });
 
   test('a dial does not reset what accepted connections may not either: only a success of that address does', () => {

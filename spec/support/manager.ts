@@ -14,8 +14,9 @@ import { VirtualClock, settle } from './virtual-clock.ts';
 
 /** The id that repeats one hex digit. */
 export const idOf = (digit: string): NodeId => parseNodeId(digit.repeat(40).slice(0, 40));
-/** An address of that id on the host 1.2.3.<host>. */
-export const addressOf = (digit: string, host = 4): NodeAddress => parseNodeAddress(`mconn://${idOf(digit)}@1.2.3.${host}:26656`);
+/** An address of that id, each digit in a network of its own. */
+export const addressOf = (digit: string, host = 4): NodeAddress =>
+  parseNodeAddress(`mconn://${idOf(digit)}@${20 + parseInt(digit[0]!, 16)}.2.3.${host}:26656`);
 
 export type ManagerChanges = Readonly<{
   own?: string;
@@ -105,7 +106,7 @@ export class ManagerHarness {
         link,
         ours,
         channels: [1],
-        remoteIp: options.remoteIp ?? `1.2.3.${host}`,
+        remoteIp: options.remoteIp ?? addressOf(digit, host).host,
       }),
       link,
     };

@@ -2,7 +2,7 @@
 import { expect } from '@jest/globals';
 import { transition } from 'xstate';
 import { formatNodeAddress } from '../../proto/address.ts';
-import type { DisconnectReason } from '../../proto/errors.ts';
+import type { DisconnectReason, ErrorCode } from '../../proto/errors.ts';
 import { peerMachine, restingSnapshot, type PeerSnapshot } from '../../machines/peer.ts';
 import type { PeerEffects, PeerEvent, PeerInput } from '../../machines/peer-context.ts';
 import { effectsOf, type PeerEffect } from '../../machines/peer-live.ts';
@@ -48,7 +48,8 @@ export class Peer {
   }
 
   dial = () => this.go({ type: 'peer.dial', address, now: this.now });
-  dialFailed = (at = address) => this.go({ type: 'peer.dialFailed', address: at, code: 'ERR_DIAL_TIMEOUT', now: this.now, roll: 0.5 });
+  dialFailed = (at = address, code: ErrorCode = 'ERR_DIAL_TIMEOUT') =>
+    this.go({ type: 'peer.dialFailed', address: at, code, now: this.now, roll: 0.5 });
   dialed = (link: string, options: Readonly<{ ours?: boolean; room?: number; at?: string }> = {}) =>
     this.arrive('peer.dialed', link, options.at ?? address, options);
   accepted = (link: string, options: Readonly<{ ours?: boolean; room?: number }> = {}) => this.arrive('peer.accepted', link, '', options);

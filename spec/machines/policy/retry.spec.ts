@@ -5,6 +5,7 @@ import {
   clamped,
   dialableAt,
   dueAddress,
+  incompatibleMs,
   longestBanMs,
   retryCap,
   retryDelay,
@@ -132,7 +133,8 @@ describe('times that a wrong clock wrote', () => {
     expect(read.addresses[0]).toMatchObject({ lastSuccess: now, lastFailure: now });
     expect([read.lastConnected, read.lastDisconnected, read.reports[0]?.at]).toEqual([now, now, now]);
     expect(read.bannedUntil).toBe(now + longestBanMs);
-    expect(dialableAt({ ...read, bannedUntil: 0 }, options.cooldownMs)).toBeLessThanOrEqual(now + options.maxRetryMs);
+    expect(read.inactiveUntil).toBeLessThanOrEqual(now + incompatibleMs);
+    expect(dialableAt({ ...read, bannedUntil: 0, inactiveUntil: 0 }, options.cooldownMs)).toBeLessThanOrEqual(now + options.maxRetryMs);
   });
 
   test('in the past change nothing, and no copy is made', () => {

@@ -107,6 +107,7 @@ test('protocol violations and worse disconnect, other reports do not', () => {
     'none',
     'none',
     'none',
+    'none',
     'disconnect',
     'ban',
   ]);

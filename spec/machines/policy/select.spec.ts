@@ -26,6 +26,13 @@ test('worth keeping are those once reached before strangers, whatever their scor
   expect(order(byWorth, rowOf('b', { score: 5 }), friend, rowOf('c', {}, { failures: 1 }), rowOf('d'))).toBe('abdc');
 });
 
+test('being left alone changes neither who is better to dial nor who is worth keeping', () => {
+  for (const alone of [{ inactiveUntil: 9 }, { dampedUntil: 9 }, { displacedAt: 9 }]) {
+    expect(order(byPromise, rowOf('a', alone), rowOf('b'))).toBe('ab');
+    expect(order(byWorth, rowOf('a', alone), rowOf('b'))).toBe('ab');
+  }
+});
+
 test('bans end in order', () => {
   expect(order(byBanEnd, rowOf('a', { bannedUntil: 9 }), rowOf('b', { bannedUntil: 3 }))).toBe('ba');
 });

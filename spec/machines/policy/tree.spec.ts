@@ -1,12 +1,31 @@
 import fc from 'fast-check';
 import { expect, test } from '@jest/globals';
-import { find, first, fromSorted, insert, itemsOf, last, nth, remove, sizeOf, type Tree } from '../../../machines/policy/tree.ts';
+import {
+  find,
+  first,
+  fromSorted,
+  insert,
+  itemsFrom,
+  itemsOf,
+  last,
+  nth,
+  remove,
+  sizeOf,
+  type Tree,
+} from '../../../machines/policy/tree.ts';
 
 const order = (a: number, b: number): number => a - b;
-const operations = fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 0, max: 60 })), { maxLength: 300 });
+const operations = fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 0, max: 200 })), { maxLength: 600 });
 
+/** Looks that it takes to find the item that takes most. */
 function depthOf(tree: Tree<number>): number {
-  return tree ? 1 + Math.max(depthOf(tree.left), depthOf(tree.right)) : 0;
+  let most = 0;
+  for (const item of itemsOf(tree)) {
+    let looks = 0;
+    find(tree, (other) => (looks++, item - other));
+    most = Math.max(most, looks);
+  }
+  return most;
 }
 
 test('a tree holds what a set would hold, in order, and leaves its older versions alone', () => {
@@ -29,16 +48,24 @@ test('a tree holds what a set would hold, in order, and leaves its older version
       expect(items.map((_, at) => nth(tree, at))).toEqual(items);
       expect([nth(tree, -1), nth(tree, items.length)]).toEqual([undefined, undefined]);
       expect(items.map((item) => find(tree, (other) => item - other))).toEqual(items);
-      expect(find(tree, (other) => 61 - other)).toBeUndefined();
+      expect(find(tree, (other) => 201 - other)).toBeUndefined();
+      for (const from of [-1, 30, 61, 200])
+        expect([...itemsFrom(tree, (item) => item > from)]).toEqual(items.filter((item) => item > from));
     }),
   );
 });
 
-test('a tree stays as flat as its balance promises, whatever the order of insertion', () => {
+test('a tree stays as flat as its balance promises, whatever the order of insertion and removal', () => {
   for (const step of [1, -1, 7_919]) {
+    const at = (n: number): number => (((n * step) % 10_007) + 10_007) % 10_007;
     let tree: Tree<number>;
-    for (let n = 0; n < 10_000; n++) tree = insert(tree, (((n * step) % 10_007) + 10_007) % 10_007, order);
+    for (let n = 0; n < 10_000; n++) tree = insert(tree, at(n), order);
     expect(depthOf(tree)).toBeLessThanOrEqual(28);
+    // From one end only, which is what unbalances most.
+    for (let n = 0; n < 9_000; n++) tree = remove(tree, step === 7_919 ? n : at(n), order);
+    expect(depthOf(tree)).toBeLessThanOrEqual(21);
+    for (let n = 0; n < 4_000; n++) tree = insert(tree, 20_000 + n, order);
+    expect(depthOf(tree)).toBeLessThanOrEqual(25);
   }
 });
 
@@ -51,5 +78,14 @@ test('a tree of sorted items is as flat as can be', () => {
   const items = Array.from({ length: 1_023 }, (_, n) => n);
   const tree = fromSorted(items);
   expect([...itemsOf(tree)]).toEqual(items);
-  expect(depthOf(tree)).toBe(10);
+  expect(depthOf(tree)).toBeLessThanOrEqual(12);
+});
+
+test('the items from some point on cost a walk to it, not those before it', () => {
+  const tree = fromSorted(Array.from({ length: 100_000 }, (_, n) => n));
+  let looks = 0;
+  const rest = itemsFrom(tree, (item) => (looks++, item >= 99_000));
+  expect(rest.next().value).toBe(99_000);
+  expect([...rest]).toHaveLength(999);
+  expect(looks).toBeLessThan(20);
 });

@@ -1,0 +1,23 @@
+/** Counts by key that never change in place. Zero is not kept. */
+import { find, fromSorted, insert, remove, type Order, type Tree } from './tree.ts';
+
+type Count = Readonly<{ key: string; count: number }>;
+export type Tally = Tree<Count>;
+
+const byKey: Order<Count> = (a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
+
+export function countOf(tally: Tally, key: string): number {
+  return find(tally, (each) => (key < each.key ? -1 : key > each.key ? 1 : 0))?.count ?? 0;
+}
+
+/** A tally of what was counted elsewhere, all at once. */
+export function tallyOf(counts: ReadonlyMap<string, number>): Tally {
+  return fromSorted([...counts].map(([key, count]) => ({ key, count })).sort(byKey));
+}
+
+/** The tally with a key's count changed; the empty key is not counted. */
+export function counted(tally: Tally, key: string, change: number): Tally {
+  if (key === '' || change === 0) return tally;
+  const count = countOf(tally, key) + change;
+  return count > 0 ? insert(tally, { key, count }, byKey) : remove(tally, { key, count }, byKey);
+}

@@ -1,0 +1,112 @@
+import { expect, test } from '@jest/globals';
+import { parseNodeAddress } from '../../proto/address.ts';
+import { addressOf, digitOf, idOf, managers } from '../support/manager.ts';
+
+const start = managers();
+
+/** Writes nonsense over whatever can be written to. */
+function spoil(value: unknown): void {
+  if (typeof value !== 'object' || value === null) return;
+  for (const key of Object.keys(value)) {
+    spoil((value as Record<string, unknown>)[key]);
+    Reflect.set(value, key, 'spoiled');
+  }
+  if (Array.isArray(value)) Reflect.set(value, 'length', 0);
+}
+
+test('nothing that is handed out can be changed into what is kept', async () => {
+  const h = start();
+  await h.add('a');
+  const address = (await h.tryDialNext())!;
+  h.manager.ready(idOf('a'), h.dialed('a').link);
+  h.manager.report(idOf('a'), 'useful', 'knew something');
+  const { peers } = h.manager;
+  const handedOut = (): unknown[] => [
+    peers.list(),
+    peers.explain(idOf('a')),
+    h.manager.advertise(idOf('b'), 10, '8.8.8.8'),
+    h.manager.counts(),
+  ];
+  const before = JSON.stringify(handedOut());
+  expect(before).toContain(addressOf('a').host);
+  spoil(address);
+  handedOut().forEach(spoil);
+  expect(JSON.stringify(handedOut())).toBe(before);
+});
+
+test('two ids at one host and port are both kept', async () => {
+  const h = start();
+  for (const digit of 'ab') {
+    const address = parseNodeAddress(`mconn://${idOf(digit)}@9.9.9.9:26656`);
+    expect(await h.manager.add(address, { kind: 'host' })).toBe(true);
+  }
+  expect(h.manager.peers.list()).toHaveLength(2);
+});
+
+test('a persistent peer that cannot be reached for two days is still dialed, five minutes apart at most', async () => {
+  const h = start({ persistent: [addressOf('a')], dialer: { maxRetryPersistentMs: 300_000 }, random: () => 0.999_999 });
+  for (let passedMs = 0; passedMs < 2 * 86_400_000; passedMs += 300_000) {
+    expect(digitOf(await h.tryDialNext())).toBe('a');
+    h.failed('a');
+    h.clock.advance(300_000);
+  }
+});
+
+test('a peer that is left alone learns addresses and may connect by itself, and is left alone no less for it', async () => {
+  const h = start();
+  await h.add('a');
+  await h.manager.peers.disconnect(idOf('a'));
+  expect(await h.add('a', 9)).toBe(true);
+  h.manager.disconnected(idOf('a'), h.up('a'), 'remoteClosed');
+  h.clock.advance(60_000);
+  expect(await h.tryDialNext()).toBeUndefined();
+  h.clock.advance(1_800_000);
+  expect(digitOf(await h.tryDialNext())).toBe('a');
+});
+
+test('of one id at most three addresses are tried in a minute', async () => {
+  const h = start({ random: () => 0 });
+  for (const host of [4, 5, 6, 7]) await h.add('a', host);
+  const dialed: number[] = [];
+  const hosts = new Set<string>();
+  for (let passedMs = 0; passedMs < 120_000; passedMs += 1_000) {
+    const address = await h.tryDialNext();
+    if (address) {
+      dialed.push(passedMs);
+      hosts.add(address.host);
+      h.failed('a', Number(address.host.split('.').at(-1)));
+    }
+    h.clock.advance(1_000);
+  }
+  expect(hosts.size).toBe(4);
+  for (const at of dialed) expect(dialed.filter((other) => other >= at && other < at + 60_000).length).toBeLessThanOrEqual(3);
+});
+
+test('a host that is known by hearsay only is dialed once a minute, whatever the ids', async () => {
+  const h = start();
+  h.up('a', { remoteIp: '9.9.9.9' });
+  for (const digit of 'bc') {
+    const address = parseNodeAddress(`mconn://${idOf(digit)}@8.8.8.8:26656`);
+    expect(await h.manager.add(address, { kind: 'gossip', from: idOf('a') })).toBe(true);
+  }
+  const first = await h.tryDialNext();
+  expect(first?.host).toBe('8.8.8.8');
+  h.clock.advance(59_999);
+  expect(await h.tryDialNext()).toBeUndefined();
+  h.clock.advance(1);
+  expect((await h.tryDialNext())?.host).toBe('8.8.8.8');
+});
+
+test('who connects a fifth time within a minute is neither let in nor dialed for ten', async () => {
+  const h = start();
+  await h.add('a');
+  for (let visit = 0; visit < 4; visit++) {
+    h.manager.disconnected(idOf('a'), h.up('a'), 'remoteClosed');
+    h.clock.advance(10_000);
+  }
+  expect(h.accepted('a')).toMatchObject({ verdict: 'refuse', reason: 'flapping' });
+  h.clock.advance(599_999);
+  expect([h.accepted('a').verdict, await h.tryDialNext()]).toEqual(['refuse', undefined]);
+  h.clock.advance(1);
+  expect(digitOf(await h.tryDialNext())).toBe('a');
+});
