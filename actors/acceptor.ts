@@ -4,7 +4,13 @@ import type { Logger } from 'pino';
 import { sleep, type Clock } from '../transports/clock.ts';
 import type { Connection, Transport } from '../transports/transport.ts';
 
-export type AcceptorDeps = Readonly<{ clock: Clock; log: Logger; admit(connection: Connection): void }>;
+export type AcceptorDeps = Readonly<{
+  clock: Clock;
+  log: Logger;
+  /** Nothing while we keep up with what there is, else a promise that resolves when we do again. */
+  keptUp(signal: AbortSignal): void | Promise<void>;
+  admit(connection: Connection): void;
+}>;
 
 /** Wait after an accept that failed, doubling to a second, so that a lasting fault does not spin. */
 const firstPauseMs = 10;
@@ -18,7 +24,7 @@ export const acceptorLogic = (deps: AcceptorDeps) =>
       try {
         const connection = await transport.accept(signal);
         if (!connection) return;
-        deps.admit(connection);
+        await admitInTime(deps, connection, signal);
         pauseMs = firstPauseMs;
       } catch (error) {
         if (signal.aborted) return;
@@ -28,3 +34,15 @@ export const acceptorLogic = (deps: AcceptorDeps) =>
       }
     }
   });
+
+/** While we do not keep up, one connection waits here and the rest in the transport, which bounds how many and how long. */
+async function admitInTime({ keptUp, admit }: AcceptorDeps, connection: Connection, signal: AbortSignal): Promise<void> {
+  try {
+    const behind = keptUp(signal);
+    if (behind) await behind;
+  } catch (error) {
+    void connection.close();
+    throw error;
+  }
+  admit(connection);
+}

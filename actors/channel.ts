@@ -1,14 +1,18 @@
 /** A channel as its reactor sees it: a mailbox to read, peers to send to. */
+import { setMaxListeners } from 'node:events';
+import type { Logger } from 'pino';
 import { decodeMessage, encodeMessage, type MessageType } from '../proto/codec.ts';
 import { TroupeError, type DropReason } from '../proto/errors.ts';
 import type { Behaviour } from '../machines/policy/score.ts';
 import type { NodeId } from '../proto/identity.ts';
 import type { MailboxOptions, QueuePolicy } from '../proto/options.ts';
-import { withDeadline, type Clock, type TimerHandle } from '../transports/clock.ts';
+import { sleep, type Clock, type TimerHandle } from '../transports/clock.ts';
 import type { ChannelDescriptor } from '../transports/transport.ts';
 import type { Counters } from './metrics.ts';
 import type { Entry, PutResult, Queue } from './queue.ts';
 import { makeQueue } from './queues/policy.ts';
+import { ReceiveRates, type ReceiveRate, type SendRate } from './rate.ts';
+import { Requests, type Request } from './request.ts';
 
 /** A message with its sender. */
 export type Envelope<M> = Readonly<{ from: NodeId; message: M }>;
@@ -41,6 +45,10 @@ export type ChannelOptions<M> = Readonly<{
    * whoever sends. A broadcast never waits: with `wait` it is dropped for a peer whose queue is full, as with `newest`.
    */
   drop?: DropPolicy;
+  /** Most messages from one peer; none is refused for its rate if left out. */
+  receiveRate?: ReceiveRate;
+  /** Most messages to one peer. */
+  sendRate?: SendRate;
 }>;
 
 /** An open channel (ADR 062, Channel). */
@@ -48,14 +56,19 @@ export interface Channel<M> extends AsyncIterable<Envelope<M>>, AsyncDisposable 
   readonly id: number;
   readonly name: string;
   /**
-   * Sends to one peer. Waits while the peer's queue is full; false when policy drops it, the peer is down or does not list the channel.
-   * @throws TroupeError `ERR_CHANNEL_CLOSED`, `ERR_SEND_TOO_LARGE`, `ERR_SEND_INVALID`, or the signal's reason.
+   * Sends to one peer. Waits while the peer's queue is full; false, with the reason in `drops`, when policy drops it, the peer is down or does
+   * not list the channel, or the type of the channel cannot encode it.
+   * @throws TroupeError `ERR_CHANNEL_CLOSED`, `ERR_SEND_TOO_LARGE`, or the signal's reason.
    */
   send(envelope: { to: NodeId; message: M }, options?: { signal?: AbortSignal }): Promise<boolean>;
   /** Sends to every peer that lists the channel, encoded once, and never waits for the slowest; resolves with the number of peers whose queue took it. */
   broadcast(message: M): Promise<number>;
-  /** Sends and waits for the next message of that peer on this channel that `match` accepts; that message does not reach the reader. One in flight a peer unless `match` is given. */
-  request(request: { to: NodeId; message: M; timeoutMs: number; signal?: AbortSignal; match?: (message: M) => boolean }): Promise<M>;
+  /**
+   * Sends and waits for the next message of that peer on this channel that `match` accepts; that message does not reach the reader. One in flight a
+   * peer unless `match` is given.
+   * @throws TroupeError `ERR_REQUEST_PENDING`, `ERR_REQUEST_TIMEOUT`, `ERR_REQUEST_FAILED`, and what `send` throws.
+   */
+  request(request: Request<M>): Promise<M>;
   /** Tells the peer manager how a peer behaved. */
   report(report: { from: NodeId; behaviour: Behaviour; reason: string }): void;
   /** Withdraws the channel: readers end, senders fail. Idempotent. */
@@ -70,36 +83,37 @@ export type ChannelDeps = Readonly<{
   clock: Clock;
   mailbox: MailboxOptions;
   counters: Counters;
+  log: Logger;
   /** One peer's queue takes the message, waits or drops. */
   route(to: NodeId, message: Outgoing, policy: DropPolicy, signal?: AbortSignal): PutResult | Promise<PutResult>;
   /** Every peer that lists the channel, without waiting. */
   routeAll(message: Outgoing, policy: Exclude<DropPolicy, 'wait'>): number;
   /** What a peer counts for in a mailbox, from 1. */
   weightOf(from: NodeId): number;
-  report(from: NodeId, behaviour: Behaviour, reason: string): void;
+  report(from: NodeId, behaviour: Behaviour, reason: string, source?: 'host'): void;
   /** Takes the channel out of the router. */
   withdraw(channel: { readonly id: number }): void;
 }>;
 
-type PendingRequest<M> = {
-  from: NodeId;
-  match: ((message: M) => boolean) | undefined;
-  resolve: (message: M) => void;
-  reject: (error: Error) => void;
-};
+/** What a watchdog looks at: whether somebody reads, how much he has taken, how much waits for him, and what of his waits for a peer. */
+export type ChannelActivity = Readonly<{ reading: boolean; taken: number; waiting: number; sending: number }>;
 
 /** The router's channel: encodes on the way out, keeps the mailbox on the way in. */
 export class RoutedChannel<M> implements Channel<M> {
   readonly id: number;
   readonly name: string;
   readonly descriptor: ChannelDescriptor;
+  readonly sendRate: SendRate | undefined;
   readonly #type: MessageType<M>;
   readonly #drop: DropPolicy;
   readonly #deps: ChannelDeps;
   readonly #mailbox: Queue<Envelope<M>>;
-  readonly #requests = new Set<PendingRequest<M>>();
+  readonly #requests: Requests<M>;
+  readonly #receiveRates: ReceiveRates | undefined;
   #wake: (() => void) | undefined;
   #reading = false;
+  #taken = 0;
+  #sending = 0;
   #closed = false;
   #finish: () => void = () => undefined;
   /** Resolves when the channel is closed. */
@@ -116,6 +130,9 @@ export class RoutedChannel<M> implements Channel<M> {
     this.#drop = options.drop ?? 'wait';
     this.#deps = deps;
     this.#movedAt = deps.clock.now();
+    this.sendRate = options.sendRate;
+    this.#receiveRates = options.receiveRate && new ReceiveRates(options.receiveRate, deps.clock);
+    this.#requests = new Requests(deps.clock, this.name);
     const { maxBytes, maxMessages, peerShare } = deps.mailbox;
     const share = (whole: number): number => Math.max(1, Math.floor((whole * peerShare) / 100));
     this.#mailbox = makeQueue<Envelope<M>>(
@@ -133,62 +150,49 @@ export class RoutedChannel<M> implements Channel<M> {
     return this.#closed;
   }
 
+  get activity(): ChannelActivity {
+    return { reading: this.#reading, taken: this.#taken, waiting: this.#mailbox.size, sending: this.#sending + this.#requests.size };
+  }
+
   /** Messages waiting for the reader; for status. */
   get waiting(): number {
     return this.#mailbox.size;
   }
 
   async send({ to, message }: { to: NodeId; message: M }, options?: { signal?: AbortSignal }): Promise<boolean> {
-    const result = await this.#deps.route(to, this.#encode(message), this.#drop, options?.signal);
-    if (result === true) return true;
-    this.#dropped(result, to);
-    return false;
+    const encoded = this.#encode(message);
+    this.#sending++;
+    try {
+      const result = encoded ? await this.#deps.route(to, encoded, this.#drop, options?.signal) : 'unencodable';
+      if (result === true) return true;
+      this.#dropped(result, to);
+      if (result === 'withdrawn') throw new TroupeError('ERR_CHANNEL_CLOSED', this.name);
+      return false;
+    } finally {
+      this.#sending--;
+    }
   }
 
   async broadcast(message: M): Promise<number> {
-    return this.#deps.routeAll(this.#encode(message), this.#drop === 'oldest' ? 'oldest' : 'newest');
+    const encoded = this.#encode(message);
+    if (encoded) return this.#deps.routeAll(encoded, this.#drop === 'oldest' ? 'oldest' : 'newest');
+    this.#deps.counters.drop('unencodable', { channelId: this.id });
+    return 0;
   }
 
-  async request(request: { to: NodeId; message: M; timeoutMs: number; signal?: AbortSignal; match?: (message: M) => boolean }): Promise<M> {
-    const { to, message, timeoutMs, signal, match } = request;
-    if (!match && [...this.#requests].some((other) => other.from === to))
-      throw new TroupeError('ERR_REQUEST_PENDING', `${this.name} ${to}`);
-    return withDeadline(
-      this.#deps.clock,
-      timeoutMs,
-      'ERR_REQUEST_TIMEOUT',
-      signal,
-      (deadline) =>
-        new Promise<M>((resolve, reject) => {
-          const onAbort = (): void => pending.reject(deadline.reason as Error);
-          const settle = (): void => {
-            this.#requests.delete(pending);
-            deadline.removeEventListener('abort', onAbort);
-          };
-          const pending: PendingRequest<M> = {
-            from: to,
-            match,
-            resolve: (answer) => (settle(), resolve(answer)),
-            reject: (error) => (settle(), reject(error)),
-          };
-          this.#requests.add(pending);
-          deadline.addEventListener('abort', onAbort, { once: true });
-          this.send({ to, message }, { signal: deadline }).then(
-            (sent) => sent || pending.reject(new TroupeError('ERR_REQUEST_FAILED', `${this.name} ${to}`)),
-            (error: unknown) => pending.reject(error as Error),
-          );
-        }),
-    );
+  request(request: Request<M>): Promise<M> {
+    return this.#requests.ask(request, (signal) => this.send({ to: request.to, message: request.message }, { signal }));
   }
 
   report({ from, behaviour, reason }: { from: NodeId; behaviour: Behaviour; reason: string }): void {
-    this.#deps.report(from, behaviour, reason);
+    this.#deps.report(from, behaviour, reason, 'host');
   }
 
   close(): Promise<void> {
     if (this.#closed) return Promise.resolve();
     this.#closed = true;
-    for (const pending of [...this.#requests]) pending.reject(new TroupeError('ERR_CHANNEL_CLOSED', this.name));
+    this.#requests.close();
+    this.#receiveRates?.close();
     this.#stall?.abort(new TroupeError('ERR_CHANNEL_CLOSED', this.name));
     this.#mailbox.close('mailboxClosed');
     this.#deps.withdraw(this);
@@ -217,6 +221,7 @@ export class RoutedChannel<M> implements Channel<M> {
           if (left) return end();
           const entry = this.#mailbox.take();
           if (entry) {
+            this.#taken++;
             this.#moved();
             return { done: false, value: entry.item };
           }
@@ -236,7 +241,15 @@ export class RoutedChannel<M> implements Channel<M> {
    * channel's policy; once the reader has taken nothing for the stall time, it drops instead of waiting, until it reads again.
    */
   deliver(from: NodeId, lane: number, encoded: Uint8Array, signal: AbortSignal): void | Promise<void> {
-    if (this.#closed) return this.#dropped('withdrawn', from);
+    // A link that was made for an earlier channel of this id may carry larger messages.
+    if (this.#closed || encoded.length > this.descriptor.maxMessageBytes) return this.#dropped('withdrawn', from);
+    // What may be an answer is counted only once it turns out to be none.
+    const isAsked = this.#requests.isAsked(from);
+    const overMs = isAsked ? 0 : (this.#receiveRates?.count(from) ?? 0);
+    return overMs > 0 ? this.#overRate(from, lane, encoded, signal, overMs) : this.#open(from, lane, encoded, signal, isAsked);
+  }
+
+  #open(from: NodeId, lane: number, encoded: Uint8Array, signal: AbortSignal, isAsked: boolean): void | Promise<void> {
     let message: M;
     try {
       message = decodeMessage(this.#type, encoded);
@@ -245,8 +258,10 @@ export class RoutedChannel<M> implements Channel<M> {
       this.#deps.report(from, 'malformed', `undecodable message on channel ${this.name}`);
       return;
     }
-    for (const pending of this.#requests) {
-      if (pending.from === from && (!pending.match || pending.match(message))) return pending.resolve(message);
+    if (isAsked) {
+      if (this.#requests.answer(from, message)) return;
+      const overMs = this.#receiveRates?.count(from) ?? 0;
+      if (overMs > 0) return this.#overRate(from, lane, encoded, signal, overMs);
     }
     const entry = { lane, bytes: encoded.length, item: Object.freeze({ from, message }) };
     if (this.#mailbox.size === 0) this.#moved();
@@ -263,22 +278,41 @@ export class RoutedChannel<M> implements Channel<M> {
 
   /** A peer is gone: its requests fail, and what it left in the mailbox is dropped. */
   forget(from: NodeId, lane: number): void {
-    for (const pending of [...this.#requests]) {
-      if (pending.from === from) pending.reject(new TroupeError('ERR_REQUEST_FAILED', `${from} went down`));
-    }
+    this.#requests.forget(from);
     this.#mailbox.removeLane(lane, 'peerDown');
   }
 
-  #encode(message: M): Outgoing {
+  /** Undefined when the type of the channel cannot encode it. */
+  #encode(message: M): Outgoing | undefined {
     if (this.#closed) throw new TroupeError('ERR_CHANNEL_CLOSED', this.name);
-    const bytes = encodeMessage(this.#type, message);
-    if (bytes.length > this.descriptor.maxMessageBytes) {
-      throw new TroupeError(
-        'ERR_SEND_TOO_LARGE',
-        `${bytes.length} bytes on channel ${this.name}, which takes ${this.descriptor.maxMessageBytes}`,
-      );
+    let bytes: Uint8Array;
+    try {
+      bytes = encodeMessage(this.#type, message);
+    } catch (error) {
+      this.#deps.log.warn({ channel: this.name, error: (error as Error).message }, 'a message cannot be encoded');
+      return undefined;
     }
-    return { channelId: this.id, bytes };
+    const { maxMessageBytes } = this.descriptor;
+    if (bytes.length <= maxMessageBytes) return { channelId: this.id, bytes };
+    throw new TroupeError('ERR_SEND_TOO_LARGE', `${bytes.length} bytes on channel ${this.name}, which takes ${maxMessageBytes}`);
+  }
+
+  #overRate(from: NodeId, lane: number, encoded: Uint8Array, signal: AbortSignal, overMs: number): void | Promise<void> {
+    if (this.#receiveRates?.waits) return this.#openLater(from, lane, encoded, signal, overMs);
+    this.#dropped('rateLimited', from);
+    if (!this.#receiveRates?.isReportDue(from)) return;
+    this.#deps.report(from, 'flooding', `more messages on channel ${this.name} than its rate allows`);
+  }
+
+  async #openLater(from: NodeId, lane: number, encoded: Uint8Array, signal: AbortSignal, overMs: number): Promise<void> {
+    try {
+      await sleep(this.#deps.clock, overMs, signal);
+    } catch (error) {
+      this.#dropped('linkClosed', from);
+      throw error;
+    }
+    if (this.#closed) this.#dropped('withdrawn', from);
+    else await this.#open(from, lane, encoded, signal, false);
   }
 
   #dropped(reason: DropReason, peer: NodeId): void {
@@ -291,7 +325,7 @@ export class RoutedChannel<M> implements Channel<M> {
   }
 
   async #waitForRoom(entry: Entry<Envelope<M>>, signal: AbortSignal): Promise<void> {
-    const stall = (this.#stall ??= new AbortController());
+    const stall = (this.#stall ??= stallOf());
     const { clock, mailbox } = this.#deps;
     const { from } = entry.item;
     let timer: TimerHandle;
@@ -318,4 +352,11 @@ export class RoutedChannel<M> implements Channel<M> {
       stall.signal.removeEventListener('abort', stop);
     }
   }
+}
+
+/** Every link that waits for the same reader listens to it. */
+function stallOf(): AbortController {
+  const stall = new AbortController();
+  setMaxListeners(0, stall.signal);
+  return stall;
 }

@@ -3,18 +3,23 @@ import { setMaxListeners } from 'node:events';
 import { fromPromise, type AnyActorLogic } from 'xstate';
 import type { Logger } from 'pino';
 import type { NodeAddress } from '../proto/address.ts';
-import { TroupeError, asTroupeError, type DisconnectReason } from '../proto/errors.ts';
+import type { DisconnectReason } from '../proto/errors.ts';
 import type { NodeId, NodeKey } from '../proto/identity.ts';
-import { compatibility, type NodeInfo } from '../proto/node-info.ts';
+import type { NodeInfo } from '../proto/node-info.ts';
 import type { NodeOptions } from '../proto/options.ts';
 import { guarded } from '../machines/supervisor.ts';
 import { linkMachine, type Outcome } from '../machines/link.ts';
-import { sleep, type Clock } from '../transports/clock.ts';
+import type { Clock } from '../transports/clock.ts';
 import type { ChannelDescriptor, Connection, RemotePeer } from '../transports/transport.ts';
 import type { Outgoing, RoutedChannel } from './channel.ts';
+import type { Filter } from './filter.ts';
+import { endLink } from './link-end.ts';
+import { settleRival, shakeHands } from './link-handshake.ts';
 import type { Counters } from './metrics.ts';
-import type { Arrival, LinkHandle, PeerManager } from './peer-manager.ts';
+import type { Traffic } from './monitor/traffic.ts';
+import type { LinkHandle, PeerManager } from './peer-manager.ts';
 import type { Queue } from './queue.ts';
+import type { SendRates } from './rate.ts';
 
 /** What a link needs of the router. */
 export type LinkDeps = Readonly<{
@@ -23,7 +28,9 @@ export type LinkDeps = Readonly<{
   key: NodeKey;
   options: NodeOptions;
   counters: Counters;
+  traffic: Traffic;
   manager: PeerManager;
+  filter: Filter;
   nodeInfo(): NodeInfo;
   descriptors(): readonly ChannelDescriptor[];
   channel(id: number): RoutedChannel<unknown> | undefined;
@@ -33,35 +40,45 @@ export type LinkDeps = Readonly<{
   /** The link is over, for whoever waits for it. */
   ended(link: Link): void;
   find(handle: LinkHandle): Link | undefined;
+  /** Whether another connection to the same peer lives, or may come to. */
+  hasRival(link: Link): boolean;
+  /** When NodeInfo may leave, as `Introductions.turn` says it. */
+  introduction(id: NodeId, signal: AbortSignal): Promise<void> | undefined;
 }>;
 
-/** A version that begins so is this runtime's: two of us settle a duplicate at once. */
-const oursPrefix = 'troupe/';
-/** A close within this time of NodeInfo, before any message, is a rejection. */
-const rejectionMs = 2_000;
-const closeMs = 1_000;
-/** How long to wait between looks at a mailbox that still holds messages of a peer that is gone. */
-const drainPollMs = 10;
+/** What a link is made of. */
+export type LinkParts = Readonly<{
+  handle: LinkHandle;
+  /** A small number from a bounded pool: the lane in every mailbox, and the name in the actor tree. */
+  slot: number;
+  connection: Connection;
+  queue: Queue<Outgoing>;
+  rates: SendRates;
+  /** The address that was dialed. */
+  address: NodeAddress | undefined;
+}>;
+
+type CloseOptions = Readonly<{ error?: Error; flush?: boolean }>;
+type Order = (reason: DisconnectReason, options: CloseOptions) => void;
+
 /** Messages handed over in one go before other work gets its turn. */
 const burst = 256;
 
 /** One link's facts. Mutable only by its own actor. */
 export class Link {
   readonly handle: LinkHandle;
-  /** A small number from a bounded pool: the lane in every mailbox, and the name in the actor tree. */
   readonly slot: number;
   readonly connection: Connection;
   readonly direction: 'inbound' | 'outbound';
-  /** The address that was dialed. */
   readonly address: NodeAddress | undefined;
   readonly queue: Queue<Outgoing>;
-  /** Ends the link; set by its actor. */
-  close: (reason: DisconnectReason, options?: { error?: Error; flush?: boolean }) => void = () => undefined;
+  readonly rates: SendRates;
   /** Resolves when the link is over. */
   readonly over: Promise<void>;
+  readonly finish: () => void;
   remote: RemotePeer | undefined;
-  /** What the remote lists. */
-  channels: ReadonlySet<number> = new Set();
+  /** What both ends list, as it was described in the handshake; by id. */
+  channels: ReadonlyMap<number, ChannelDescriptor> = new Map();
   /** Whether the peer manager knows of it, so that it must hear of its end. */
   admitted = false;
   /** The link it is held beside. */
@@ -69,18 +86,22 @@ export class Link {
   /** When NodeInfo was exchanged, and when the peer came up. */
   introducedAt: number | undefined;
   upAt: number | undefined;
+  /** Whether it closes. */
+  ending = false;
   /** Never aborts: what has been handed over ends with its connection. */
   readonly handed = new AbortController();
-  /** Channels with a message in progress in the connection. */
+  /** Channels with a message in progress in the connection, and when each is free again. */
   readonly busy = new Map<number, Promise<void>>();
-  readonly finish: () => void;
+  #order: Order | undefined;
+  #early: Parameters<Order> | undefined;
 
-  constructor(handle: LinkHandle, slot: number, connection: Connection, queue: Queue<Outgoing>, address?: NodeAddress) {
+  constructor({ handle, slot, connection, queue, rates, address }: LinkParts) {
     this.handle = handle;
     this.slot = slot;
     this.connection = connection;
     this.direction = connection.direction;
     this.queue = queue;
+    this.rates = rates;
     this.address = address;
     setMaxListeners(0, this.handed.signal);
     let finish = (): void => undefined;
@@ -91,6 +112,32 @@ export class Link {
   get id(): NodeId | undefined {
     return this.remote?.nodeId;
   }
+
+  /** Ends the link, whatever it is doing. The first reason stays. */
+  close(reason: DisconnectReason, options: CloseOptions = {}): void {
+    if (this.#order) this.#order(reason, options);
+    else this.#early ??= [reason, options];
+  }
+
+  /** Its actor has begun, and does what was asked for before. */
+  obey(order: Order): void {
+    this.#order = order;
+    if (this.#early) order(...this.#early);
+  }
+
+  /** The connection holds a message of this channel until `pending` resolves; what it holds when it ends is lost. */
+  hold(channelId: number, pending: Promise<void>): Promise<void> {
+    const free = pending.then(() => void this.busy.delete(channelId));
+    free.catch(() => undefined); // the end of the connection is noticed by its reader too
+    this.busy.set(channelId, free);
+    return free;
+  }
+
+  /** Whether a message can go over it: both ends listed its channel, and said that it may be so large. */
+  carries({ channelId, bytes }: Outgoing): boolean {
+    const descriptor = this.channels.get(channelId);
+    return descriptor !== undefined && bytes.length <= descriptor.maxMessageBytes;
+  }
 }
 
 /** The link's actor: the chart of `machines/link.ts` with its effects. `settled` tells a dialer that its dial has been answered. */
@@ -99,22 +146,20 @@ export function linkLogic(deps: LinkDeps, link: Link, settled: () => void): AnyA
     linkMachine.provide({
       actors: {
         handshake: fromPromise<Outcome>(({ signal }) => shakeHands(deps, link, signal).finally(settled)),
-        settle: fromPromise<Outcome>(({ signal }) => settle(deps, link, signal)),
+        settle: fromPromise<Outcome>(({ signal }) => settleRival(deps, link, signal)),
         replace: fromPromise<void, { replaces: string }>(async ({ input }) => {
           const older = deps.find(input.replaces);
           older?.close('duplicate');
           await older?.over;
         }),
-        send: fromPromise<void>(({ signal }) => send(link, signal)),
+        send: fromPromise<void>(({ signal }) => send(deps, link, signal)),
         receive: fromPromise<void>(({ signal }) => receive(deps, link, signal)),
         close: fromPromise<void, { reason: DisconnectReason; error: Error | undefined; flush: boolean }>(({ input }) =>
-          end(deps, link, input.reason, input.error, input.flush),
+          endLink(deps, link, input),
         ),
       },
       actions: {
-        bind: ({ self }) => {
-          link.close = (reason, options = {}) => self.send({ type: 'link.close', reason, ...options });
-        },
+        bind: ({ self }) => link.obey((reason, options) => self.send({ type: 'link.close', reason, ...options })),
         route: () => {
           link.upAt = deps.clock.now();
           deps.routed(link);
@@ -126,63 +171,10 @@ export function linkLogic(deps: LinkDeps, link: Link, settled: () => void): AnyA
   );
 }
 
-async function shakeHands(deps: LinkDeps, link: Link, signal: AbortSignal): Promise<Outcome> {
-  try {
-    const own = deps.nodeInfo();
-    const remote = await link.connection.handshake(
-      { key: deps.key, nodeInfo: own, channels: deps.descriptors(), ...(link.address && { expectedId: link.address.nodeId }) },
-      signal,
-    );
-    link.remote = remote;
-    link.channels = new Set(remote.nodeInfo.channels);
-    link.introducedAt = deps.clock.now();
-    const problem = compatibility(own, remote.nodeInfo);
-    if (problem) throw new TroupeError('ERR_PEER_INCOMPATIBLE', problem);
-  } catch (error) {
-    // A dial is answered exactly once, also when it was cut short by our own stop.
-    if (link.address) deps.manager.dialFailed(link.address, asTroupeError(error, 'ERR_DIAL_FAILED'));
-    throw error;
-  }
-  const arrival = arrivalOf(link);
-  const admission = link.address ? deps.manager.dialed(link.address, arrival) : deps.manager.accepted(arrival);
-  link.admitted = admission.verdict !== 'refuse';
-  if (admission.verdict === 'hold') link.older = admission.older;
-  return admission;
-}
-
-function arrivalOf(link: Link): Arrival {
-  const { nodeId, nodeInfo } = link.remote!;
-  const { ip } = link.connection.remoteEndpoint;
-  return {
-    id: nodeId,
-    link: link.handle,
-    ours: nodeInfo.version.startsWith(oursPrefix),
-    channels: nodeInfo.channels,
-    ...(ip && { remoteIp: ip }),
-  };
-}
-
-/** Held beside an older link: the older is probed, and whichever of the two the remote closes decides. */
-async function settle(deps: LinkDeps, link: Link, signal: AbortSignal): Promise<Outcome> {
-  const older = link.older === undefined ? undefined : deps.find(link.older);
-  older?.connection.ping?.(signal).catch(() => undefined);
-  const stop = new AbortController();
-  const onAbort = (): void => stop.abort(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  const lost = link.connection.ended.then((error) => {
-    throw error ?? new TroupeError('ERR_CONNECTION_CLOSED');
-  });
-  try {
-    return await Promise.race([deps.manager.settled(link.handle, stop.signal), lost]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-    stop.abort(new TroupeError('ERR_CONNECTION_CLOSED'));
-  }
-}
-
-/** Keeps one message a channel in the connection, which interleaves their packets; the queue chooses among idle channels. */
-async function send({ connection, queue, busy, handed }: Link, signal: AbortSignal): Promise<void> {
-  const idle = (channelId: number): boolean => !busy.has(channelId);
+/** Keeps one message a channel in the connection, which interleaves their packets; the queue chooses among idle channels that may send. */
+async function send({ traffic }: LinkDeps, link: Link, signal: AbortSignal): Promise<void> {
+  const { connection, queue, rates, busy, handed } = link;
+  const idle = (channelId: number): boolean => !busy.has(channelId) && rates.mayLeave(channelId);
   let failure: Error | undefined;
   let woken = (): void => undefined;
   const wake = (): void => woken();
@@ -201,23 +193,21 @@ async function send({ connection, queue, busy, handed }: Link, signal: AbortSign
         await new Promise<void>((resolve) => {
           woken = resolve;
           queue.onAdded(resolve);
+          rates.onTurn(resolve);
         });
         continue;
       }
       const { item } = entry;
       // Not under this loop's signal: a flush goes on where the loop stops, and needs to know when the channel is free.
       const pending = connection.sendMessage(item, handed.signal);
-      if (pending) {
-        busy.set(item.channelId, pending);
-        pending.then(() => {
-          busy.delete(item.channelId);
-          wake();
-        }, fail);
-      }
+      rates.left(item.channelId);
+      traffic.sent(item.channelId, item.bytes.length);
+      if (pending) link.hold(item.channelId, pending).then(wake, fail);
       if (taken % burst === 0) await new Promise((resolve) => setImmediate(resolve));
     }
   } finally {
     queue.onAdded(undefined);
+    rates.close();
     signal.removeEventListener('abort', wake);
   }
 }
@@ -225,70 +215,18 @@ async function send({ connection, queue, busy, handed }: Link, signal: AbortSign
 /** Hands what arrives to the channels' mailboxes until the connection ends. */
 async function receive(deps: LinkDeps, link: Link, signal: AbortSignal): Promise<void> {
   const { connection, slot } = link;
+  const { counters, traffic } = deps;
   const from = link.remote!.nodeId;
   for (;;) {
     const next = connection.receiveMessage(signal);
-    const message = next instanceof Promise ? await next : next;
-    const channel = deps.channel(message.channelId);
+    const { channelId, bytes } = next instanceof Promise ? await next : next;
+    traffic.received(channelId, bytes.length);
+    const channel = deps.channel(channelId);
     if (!channel) {
-      deps.counters.drop('withdrawn', { channelId: message.channelId, peer: from });
+      counters.drop('withdrawn', { channelId, peer: from });
       continue;
     }
-    const waiting = channel.deliver(from, slot, message.bytes, signal);
+    const waiting = channel.deliver(from, slot, bytes, signal);
     if (waiting) await waiting;
   }
-}
-
-/** Closes the connection, lets readers take what the peer left behind, then tells the manager: down comes after the last message. */
-async function end(deps: LinkDeps, link: Link, reason: DisconnectReason, error: Error | undefined, flush: boolean): Promise<void> {
-  const { connection, queue, slot } = link;
-  const deadline = new AbortController();
-  setMaxListeners(0, deadline.signal);
-  const timer = deps.clock.setTimeout(
-    () => deadline.abort(new TroupeError('ERR_CONNECTION_CLOSED')),
-    flush ? deps.options.stop.flushMs : closeMs,
-  );
-  try {
-    if (flush) await flushQueue(link, deadline.signal).catch(() => undefined);
-    await connection.close({ flush, signal: deadline.signal, ...(error && { reason: error }) });
-  } finally {
-    deps.clock.clearTimeout(timer);
-    queue.close('linkClosed');
-  }
-  const { id } = link;
-  if (id && link.upAt !== undefined) {
-    await drainMailboxes(deps, slot);
-    for (const channel of deps.channels()) channel.forget(id, slot);
-  }
-  const final = isRejection(deps, link, reason) ? 'rejected' : reason;
-  deps.counters.disconnect(final);
-  deps.log.debug({ peer: id, link: link.handle, direction: link.direction, reason: final, error: error?.message }, 'link ended');
-  if (id && link.admitted) deps.manager.disconnected(id, link.handle, final, error?.message);
-  link.finish();
-  deps.ended(link);
-}
-
-/** Writes what is still queued, in order, until the deadline. */
-async function flushQueue({ queue, connection, busy }: Link, signal: AbortSignal): Promise<void> {
-  for (let entry = queue.take(); entry; entry = queue.take()) {
-    const { item } = entry;
-    await busy.get(item.channelId);
-    const pending = connection.sendMessage(item, signal);
-    if (pending) busy.set(item.channelId, pending);
-  }
-  await Promise.all(busy.values());
-}
-
-async function drainMailboxes(deps: LinkDeps, slot: number): Promise<void> {
-  const deadline = deps.clock.now() + deps.options.stop.flushMs;
-  const pending = (): boolean => [...deps.channels()].some((channel) => channel.pendingFrom(slot) > 0);
-  while (pending() && deps.clock.now() < deadline) await sleep(deps.clock, drainPollMs, new AbortController().signal);
-}
-
-/** The wire has no acceptance message: a remote that hangs up at once has refused us. */
-function isRejection(deps: LinkDeps, link: Link, reason: DisconnectReason): boolean {
-  if (reason !== 'remoteClosed' && reason !== 'reset') return false;
-  return (
-    link.introducedAt !== undefined && deps.clock.now() - link.introducedAt < rejectionMs && link.connection.status().messagesReceived === 0
-  );
 }

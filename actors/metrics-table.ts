@@ -268,7 +268,7 @@ const node: readonly Metric[] = [
     name: 'p2p_loop_delay_seconds',
     kind: 'gauge',
     labels: ['quantile'],
-    help: 'Delay of the event loop in seconds; quantile 1 is the longest.',
+    help: 'Delay of the event loop in seconds over the last half to one minute; quantile 1 is the longest.',
     read: ({ status: { eventLoopDelayMs } }) => [
       [{ quantile: '0.5' }, eventLoopDelayMs.p50 / 1_000],
       [{ quantile: '0.99' }, eventLoopDelayMs.p99 / 1_000],

@@ -1,5 +1,4 @@
-/** Counters by closed lists of reasons, and the gauges that `/status` shows. */
-import { monitorEventLoopDelay, type IntervalHistogram } from 'node:perf_hooks';
+/** Counters by closed lists of reasons. */
 import type { DisconnectReason, DropReason } from '../proto/errors.ts';
 import type { NodeId } from '../proto/identity.ts';
 
@@ -11,8 +10,13 @@ export type DropsByChannel = ReadonlyMap<number, ReadonlyMap<DropReason, number>
 
 type DropTable = Map<number, Map<DropReason, number>>;
 
+/** Something a node has just counted: with the reason or, for a restart, the name of the actor. */
+export type Counted = Readonly<{ what: 'drop' | 'disconnect' | 'rejection' | 'restart'; reason: string; place?: DropPlace }>;
+
 /** Counts of one node since it was made. */
 export class Counters {
+  /** Told of each thing counted; must not throw. */
+  witness: ((counted: Counted) => void) | undefined;
   readonly drops = new Map<DropReason, number>();
   readonly #channelDrops: DropTable = new Map();
   /** Of peers that have a link, for as long as they have it: ids come from strangers. */
@@ -25,6 +29,7 @@ export class Counters {
 
   drop(reason: DropReason, place?: DropPlace): void {
     add(this.drops, reason, 1);
+    this.witness?.({ what: 'drop', reason, ...(place && { place }) });
     if (!place) return;
     addTo(this.#channelDrops, place.channelId, reason);
     const ofPeer = place.peer === undefined ? undefined : this.#peerDrops.get(place.peer);
@@ -52,16 +57,19 @@ export class Counters {
 
   disconnect(reason: DisconnectReason): void {
     add(this.disconnects, reason, 1);
+    this.witness?.({ what: 'disconnect', reason });
   }
 
   /** A connection refused before it was admitted. */
   reject(reason: DisconnectReason): void {
     add(this.rejections, reason, 1);
+    this.witness?.({ what: 'rejection', reason });
   }
 
   /** A restart of a supervised actor, by its declared name. */
   restart(actor: string): void {
     add(this.restarts, actor, 1);
+    this.witness?.({ what: 'restart', reason: actor });
   }
 
   catch(reactor: string): void {
@@ -77,29 +85,4 @@ function addTo(table: DropTable, channelId: number, reason: DropReason): void {
   const counts = table.get(channelId) ?? new Map<DropReason, number>();
   table.set(channelId, counts);
   add(counts, reason, 1);
-}
-
-/** Event-loop delay over the last window, in milliseconds. */
-export class LoopDelay {
-  #histogram: IntervalHistogram | undefined;
-
-  start(): void {
-    this.#histogram ??= monitorEventLoopDelay({ resolution: 10 });
-    this.#histogram.enable();
-  }
-
-  stop(): void {
-    this.#histogram?.disable();
-    this.#histogram = undefined;
-  }
-
-  read(): Readonly<{ p50: number; p99: number; max: number }> {
-    const histogram = this.#histogram;
-    if (!histogram || histogram.count === 0) return { p50: 0, p99: 0, max: 0 };
-    return { p50: toMs(histogram.percentile(50)), p99: toMs(histogram.percentile(99)), max: toMs(histogram.max) };
-  }
-}
-
-function toMs(nanoseconds: number): number {
-  return Math.round(nanoseconds / 1e4) / 100;
 }

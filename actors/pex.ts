@@ -8,6 +8,7 @@ import { askDelay, draw, isWorthKeeping, longestAskDelayMs, refilled, selfAddres
 import type { Behaviour, ChannelOptions } from './channel.ts';
 import type { AddressSource, PeerUpdate } from './peer-manager.ts';
 import { PexPeers, type PexPeer } from './pex-peers.ts';
+import { Standstill } from './standstill.ts';
 import { PeerFault, reactorLogic, type Incoming, type InternalContext, type Reactor, type ReactorContext } from './reactor.ts';
 
 const channelId = 0x00;
@@ -48,6 +49,7 @@ class Exchange {
   readonly #peers: PexPeers;
   /** Peers whose answer waits for room in their queue, with the dialect of a later request: one more answer will serve all that came meanwhile. */
   readonly #answering = new Map<NodeId, PexDialect | undefined>();
+  readonly #standstill: Standstill;
   #askedAt = 0;
   #delayMs: number;
   /** New addresses in all answers. */
@@ -57,7 +59,9 @@ class Exchange {
     this.#context = context;
     this.#peers = peers;
     this.#askedAt = context.clock.now();
-    this.#delayMs = context.options.pex.tickMs;
+    const { tickMs, answerIntervalMs } = context.options.pex;
+    this.#delayMs = tickMs;
+    this.#standstill = new Standstill(tickMs, answerIntervalMs, this.#askedAt);
     peers.restart();
   }
 
@@ -79,12 +83,15 @@ class Exchange {
   /** Looks for overdue answers, then asks one peer if it is time to. */
   tick(): void {
     const now = this.#context.clock.now();
+    this.#standstill.tick(now);
+    // An answer that came while we stood still is read before anybody is blamed for being silent.
+    const isJudging = !this.#standstill.isFelt(now);
     const available: PexPeer[] = [];
     for (const peer of this.#peers.present()) {
       const asked = peer.asking.matches('asked');
       if (now < dueAt(peer.asking.context, asked)) continue;
-      if (asked) this.#send(peer, { type: 'pex.due', now });
-      else available.push(peer);
+      if (!asked) available.push(peer);
+      else if (isJudging) this.#send(peer, { type: 'pex.due', now });
     }
     const chosen = this.#choose(available);
     if (!chosen || (now < this.#askedAt + this.#delayMs && !this.#isUrgent(chosen))) return;
@@ -147,7 +154,8 @@ class Exchange {
     const { clock, options, manager } = this.#context;
     const { answerIntervalMs, sampleMs, maxSent } = options.pex;
     const now = clock.now();
-    if (peer.requestedAt !== undefined && now - peer.requestedAt < answerIntervalMs) {
+    const isEarly = peer.requestedAt !== undefined && now - peer.requestedAt < answerIntervalMs;
+    if (isEarly && !this.#standstill.isFelt(now)) {
       throw new PeerFault('flooding', `asked for addresses again within ${answerIntervalMs} ms`);
     }
     peer.requestedAt = now;
@@ -185,7 +193,7 @@ class Exchange {
     const now = this.#context.clock.now();
     const before = peer.unaskedAt;
     peer.unaskedAt = now;
-    if (before !== undefined && now - before < leastMs)
+    if (before !== undefined && now - before < leastMs && !this.#standstill.isFelt(now))
       throw new PeerFault('flooding', `sent addresses without being asked twice within ${leastMs} ms`);
   }
 

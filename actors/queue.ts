@@ -43,6 +43,8 @@ export interface Queue<T> {
   take(accepts?: (lane: number) => boolean): Entry<T> | undefined;
   /** Calls back, once, when a message has been added or the queue closed; replaces an earlier callback. */
   onAdded(wake: (() => void) | undefined): void;
+  /** Drops what the writers of one lane wait to add and releases them; what the lane holds stays. */
+  releaseWriters(lane: number, reason: DropReason): void;
   /** Removes one lane; its messages are dropped with the reason given. Writers that wait for it are released. */
   removeLane(lane: number, reason: DropReason): void;
   /** Drops everything, releases every writer and the reader. Idempotent. */

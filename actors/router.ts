@@ -1,26 +1,39 @@
 /** The router: which message goes to which peer, over which link; parent of acceptors, dialer, evictor, links and channels (ADR 062, Router). */
 import { fromCallback, fromPromise } from 'xstate';
 import type { Logger } from 'pino';
-import { networkGroup, parseNodeAddress, type NodeAddress } from '../proto/address.ts';
+import { parseNodeAddress, type NodeAddress } from '../proto/address.ts';
 import { TroupeError, type DisconnectReason, type DropReason } from '../proto/errors.ts';
-import { formatEndpoint, type Endpoint } from '../proto/endpoint.ts';
+import { formatEndpoint } from '../proto/endpoint.ts';
 import type { NodeId, NodeKey } from '../proto/identity.ts';
 import type { NodeInfo } from '../proto/node-info.ts';
 import type { NodeOptions } from '../proto/options.ts';
+import { worstOf } from '../machines/policy/shed.ts';
 import { guarded, supervisorMachine, type ChildSpec, type SupervisorEvent, type SupervisorInput } from '../machines/supervisor.ts';
 import type { Clock, Random } from '../transports/clock.ts';
 import type { Resolve } from '../transports/resolve.ts';
-import type { ChannelDescriptor, Connection, Transport } from '../transports/transport.ts';
+import type { Connection, Transport } from '../transports/transport.ts';
 import { acceptorLogic } from './acceptor.ts';
-import { RoutedChannel, type Channel, type ChannelDeps, type ChannelOptions, type DropPolicy, type Outgoing } from './channel.ts';
+import type { ChannelDeps, ChannelOptions, DropPolicy, Outgoing, RoutedChannel } from './channel.ts';
+import { Channels } from './channels.ts';
 import { dialerLogic } from './dialer.ts';
 import { evictorLogic } from './evictor.ts';
+import { Filter, type Filters } from './filter.ts';
+import { refusalOf } from './gate.ts';
+import { Introductions } from './introductions.ts';
 import { Link, linkLogic, type LinkDeps } from './link.ts';
-import type { Counters, DropsByChannel } from './metrics.ts';
+import { abandonLink } from './link-end.ts';
+import { viewOf, type LinkView } from './link-view.ts';
+import { Links } from './links.ts';
+import type { Counters } from './metrics.ts';
+import { Traffic } from './monitor/traffic.ts';
 import type { LinkHandle, PeerManager } from './peer-manager.ts';
+import { Pressure, pressureLogic, type Load, type Memory } from './pressure.ts';
 import type { PutResult, Queue } from './queue.ts';
 import { SharedBudget } from './queues/budget.ts';
 import { makeQueue } from './queues/policy.ts';
+import { SendRates } from './rate.ts';
+
+export type { LinkView } from './link-view.ts';
 
 export type RouterDeps = Readonly<{
   clock: Clock;
@@ -32,48 +45,41 @@ export type RouterDeps = Readonly<{
   manager: PeerManager;
   transports: readonly Transport[];
   resolve: Resolve;
+  filters?: Filters | undefined;
+  /** What the process tells of its load; without it nobody is refused for it. */
+  load?: Load | undefined;
+  /** Where what goes over connections is counted. */
+  traffic?: Traffic | undefined;
   /** NodeInfo for the next handshake, given the channels that are open. */
   nodeInfo(channels: readonly number[]): NodeInfo;
 }>;
 
-/** Facts about a live peer for those above the router. */
-export type LinkView = Readonly<{
-  id: NodeId;
-  direction: 'inbound' | 'outbound';
-  remoteEndpoint: Endpoint;
-  nodeInfo: NodeInfo;
-  connectedForMs: number;
-  roundTripMs?: number;
-  /** What waits for it. */
-  queued: Readonly<{ messages: number; bytes: number }>;
-  /** Messages for it and from it that were dropped since it came up. */
-  drops: DropsByChannel;
-}>;
-
 /** What a peer that the operator has named counts for in a mailbox; others count for 1. */
 const namedWeight = 2;
-/** NodeInfo carries at most this many channels (Go peers refuse more). */
-const maxChannels = 16;
-const highestChannel = 255;
 
 /** The router's face; it outlives restarts of its actor, and so do the channels that a host has opened. */
 export class Router {
   readonly #deps: RouterDeps;
-  readonly #channels = new Map<number, RoutedChannel<unknown>>();
-  readonly #links = new Map<LinkHandle, Link>();
-  readonly #routed = new Map<NodeId, Link>();
-  readonly #freeSlots: number[] = [];
+  readonly #channels = new Channels();
+  readonly #links = new Links();
+  readonly #introductions: Introductions;
   readonly #budget: SharedBudget;
+  readonly #filter: Filter;
+  readonly #traffic: Traffic;
+  readonly #pressure: Pressure | undefined;
   /** Peers that the operator has named come first where peers have an order. */
   readonly #named: ReadonlySet<string>;
-  #slots = 0;
-  #handles = 0;
   #tellSupervisor: ((event: SupervisorEvent) => void) | undefined;
   #stopping = false;
 
   constructor(deps: RouterDeps) {
     this.#deps = deps;
-    const { peerQueue, persistentPeers, unconditionalPeers } = deps.options;
+    const { clock, counters, filters = {}, load, log, traffic = new Traffic() } = deps;
+    const { handshake, peerQueue, persistentPeers, pressure, unconditionalPeers } = deps.options;
+    this.#traffic = traffic;
+    this.#introductions = new Introductions(clock);
+    this.#filter = new Filter({ filters, clock, log, counters, timeoutMs: handshake.filterMs });
+    this.#pressure = load && new Pressure(pressure, load);
     this.#budget = new SharedBudget(peerQueue.maxTotalBytes, peerQueue.maxTotalMessages);
     this.#named = new Set([...persistentPeers.map((address) => parseNodeAddress(address).nodeId), ...unconditionalPeers]);
   }
@@ -95,45 +101,30 @@ export class Router {
     return this.#links.size;
   }
 
+  /** The load of the process as of the last look; none without somebody who tells. */
+  pressure(): Readonly<{ loop: 'keptUp' | 'delayed'; memory: Memory }> {
+    return { loop: this.#pressure?.isDelayed ? 'delayed' : 'keptUp', memory: this.#pressure?.memory ?? 'enough' };
+  }
+
   /** What waits in the mailbox of each open channel now. */
   mailboxes(): readonly Readonly<{ id: number; waiting: number }>[] {
-    return [...this.#channels.values()].map(({ id, waiting }) => ({ id, waiting }));
+    return [...this.#channels].map(({ id, waiting }) => ({ id, waiting }));
   }
 
   /** What is known of a peer that is up. */
   link(id: NodeId): LinkView | undefined {
-    const link = this.#routed.get(id);
-    if (!link) return undefined;
-    const { roundTripMs } = link.connection.status();
-    return {
-      id,
-      direction: link.direction,
-      remoteEndpoint: link.connection.remoteEndpoint,
-      nodeInfo: link.remote!.nodeInfo,
-      connectedForMs: this.#deps.clock.now() - (link.upAt ?? 0),
-      ...(roundTripMs !== undefined && { roundTripMs }),
-      queued: { messages: link.queue.size, bytes: link.queue.bytes },
-      drops: this.#deps.counters.peerDrops(id),
-    };
+    const link = this.#links.of(id);
+    return link && viewOf(link, this.#deps.clock.now(), this.#deps.counters.peerDrops(id));
   }
 
   /** Last measured round trip of a link in milliseconds. */
   roundTripOf(handle: LinkHandle): number | undefined {
-    return this.#links.get(handle)?.connection.status().roundTripMs;
+    return this.#links.find(handle)?.connection.status().roundTripMs;
   }
 
-  /** Opens a channel; peers learn of it at their next handshake. @throws TroupeError `ERR_CHANNEL_OPEN`, `ERR_CHANNEL_ID_INVALID`. */
-  openChannel<M>(options: ChannelOptions<M>): Channel<M> {
-    const { id, priority, maxMessageBytes } = options;
-    if (!Number.isInteger(id) || id < 0 || id > highestChannel) throw new TroupeError('ERR_CHANNEL_ID_INVALID', String(id));
-    if (this.#channels.has(id)) throw new TroupeError('ERR_CHANNEL_OPEN', `0x${id.toString(16)}`);
-    if (this.#channels.size >= maxChannels) throw new TroupeError('ERR_CHANNEL_ID_INVALID', `${maxChannels} channels are open`);
-    for (const [name, value] of Object.entries({ priority, maxMessageBytes })) {
-      if (!Number.isSafeInteger(value) || value < 1)
-        throw new TroupeError('ERR_OPTION_INVALID', `${name} of channel ${id} must be a whole number from 1`);
-    }
-    const channel = new RoutedChannel<M>(options, this.#channelDeps());
-    this.#channels.set(id, channel as RoutedChannel<unknown>);
+  /** Opens a channel; peers learn of it at their next handshake. @throws TroupeError `ERR_CHANNEL_OPEN`, `ERR_CHANNEL_ID_INVALID`, `ERR_OPTION_INVALID`. */
+  openChannel<M>(options: ChannelOptions<M>): RoutedChannel<M> {
+    const channel = this.#channels.open(options, this.#channelDeps());
     this.#spawnChannel(channel as RoutedChannel<unknown>);
     return channel;
   }
@@ -142,23 +133,32 @@ export class Router {
   async drain(signal: AbortSignal): Promise<void> {
     this.#stopping = true;
     await Promise.all(this.#deps.transports.map((transport) => transport.close()));
-    const links = [...this.#links.values()];
+    const links = [...this.#links];
     for (const link of links) link.close('shutdown', { flush: true });
     const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
     await Promise.race([Promise.all(links.map((link) => link.over)), aborted]);
-    for (const channel of [...this.#channels.values()]) await channel.close();
+    for (const channel of [...this.#channels]) await channel.close();
   }
 
   #supervision(): SupervisorInput {
     const { clock, random, log, counters, options, manager, transports } = this.#deps;
     this.#stopping = false;
-    const acceptor = acceptorLogic({ clock, log: log.child({ actor: 'acceptor' }), admit: (connection) => this.#admitInbound(connection) });
+    const pressure = this.#pressure;
+    const acceptor = acceptorLogic({
+      clock,
+      log: log.child({ actor: 'acceptor' }),
+      keptUp: (signal) => pressure?.keptUp(signal),
+      admit: (connection) => this.#admitInbound(connection),
+    });
     const dialer = dialerLogic({
       clock,
       log: log.child({ actor: 'dialer' }),
       options: options.dialer,
       manager,
       resolve: this.#deps.resolve,
+      filter: this.#filter,
+      recovered: (signal) => pressure?.recovered(signal),
+      dialed: (result) => this.#traffic.dialed(result),
       transportOf: (protocol) => this.#transportOf(protocol),
       shakeHands: (connection, address) => this.#begin(connection, address),
     });
@@ -167,10 +167,11 @@ export class Router {
       name: 'router',
       strategy: 'one_for_one',
       intensity: options.supervision,
+      depth: 2,
       now: () => clock.now(),
       random,
       children: [
-        { key: 'links', logic: this.#custody(), restart: 'permanent' },
+        { key: 'links', logic: this.#custody(), restart: 'permanent', vital: true },
         ...transports
           .filter((transport) => transport.endpoints().length > 0)
           .map((transport, index): ChildSpec => {
@@ -183,32 +184,44 @@ export class Router {
           }),
         { key: 'dialer', logic: dialer, restart: 'permanent' },
         { key: 'evictor', logic: evictor, restart: 'permanent' },
+        ...(pressure ? [this.#pressureSpec(pressure)] : []),
       ],
       onFault: (key, error) => log.error({ actor: 'router', child: key, error: (error as Error).message }, 'child failed'),
       onRestart: (key) => counters.restart(key),
-      onEnded: (key) => this.#freeSlot(key),
+      onEnded: (key) => key.startsWith('link:') && this.#bury(Number(key.slice('link:'.length))),
     };
+  }
+
+  #pressureSpec(pressure: Pressure): ChildSpec {
+    const { clock, log, options } = this.#deps;
+    const shed = (): void => this.#shed();
+    const logic = pressureLogic({ pressure, clock, options: options.pressure, log: log.child({ actor: 'pressure' }), shed });
+    return { key: 'pressure', logic, restart: 'permanent' };
   }
 
   /** Owns the links' sockets: when the router's actor ends, for whatever reason, no connection outlives it. */
   #custody() {
     return fromCallback<SupervisorEvent, unknown>(({ sendBack }) => {
       this.#tellSupervisor = sendBack;
+      this.#endLinks('restart'); // of a router that was given up without taking notice of it
       this.#deps.manager.routerRestarted();
-      for (const channel of this.#channels.values()) this.#spawnChannel(channel);
+      for (const channel of this.#channels) this.#spawnChannel(channel);
       return () => {
         this.#tellSupervisor = undefined;
-        for (const link of [...this.#links.values()]) {
-          this.#forget(link);
-          link.queue.close('linkClosed');
-          void link.connection.close();
-          if (link.id && link.admitted) this.#deps.manager.disconnected(link.id, link.handle, this.#stopping ? 'shutdown' : 'restart');
-          link.finish();
-        }
-        this.#freeSlots.length = 0;
-        this.#slots = 0;
+        this.#endLinks(this.#stopping ? 'shutdown' : 'restart');
       };
     });
+  }
+
+  #endLinks(reason: DisconnectReason): void {
+    for (const link of [...this.#links]) abandonLink(this.#linkDeps(), link, reason);
+    this.#links.clear();
+  }
+
+  /** A link's actor has ended. If it failed, it has not ended its link. */
+  #bury(slot: number): void {
+    for (const link of [...this.#links]) if (link.slot === slot) abandonLink(this.#linkDeps(), link, 'internal');
+    this.#links.freeSlot(slot);
   }
 
   /** A channel's actor lasts as long as the channel is open, or until its router stops. */
@@ -225,33 +238,50 @@ export class Router {
       counters,
       route: (to, message, policy, signal) => this.#route(to, message, policy, signal),
       routeAll: (message, policy) => this.#routeAll(message, policy),
+      log: this.#deps.log,
       weightOf: (from) => (this.#named.has(from) ? namedWeight : 1),
-      report: (from, behaviour, reason) => manager.report(from, behaviour, reason),
-      withdraw: (channel) => this.#channels.delete(channel.id),
+      report: (from, behaviour, reason, source) => manager.report(from, behaviour, reason, source),
+      withdraw: (channel) => this.#withdraw(channel.id),
     };
+  }
+
+  /** What waits in the queues of peers is still sent; whoever waits to add to it is not. */
+  #withdraw(id: number): void {
+    this.#channels.withdraw(id);
+    for (const { queue } of this.#links) queue.releaseWriters(id, 'withdrawn');
   }
 
   #route(to: NodeId, message: Outgoing, policy: DropPolicy, signal?: AbortSignal): PutResult | Promise<PutResult> {
     if (to === this.#deps.key.id) return 'self';
-    const link = this.#routed.get(to);
+    const link = this.#links.of(to);
     if (!link) return 'peerDown';
-    if (!link.channels.has(message.channelId)) return 'channelNotListed';
-    return link.queue.put({ lane: message.channelId, bytes: message.bytes.length, item: message }, policy, signal);
+    return this.#enqueue(link, message, policy, signal);
   }
 
   #routeAll(message: Outgoing, policy: Exclude<DropPolicy, 'wait'>): number {
     let taken = 0;
-    for (const link of this.#routed.values()) {
+    for (const link of this.#links.routed()) {
       if (!link.channels.has(message.channelId)) continue;
-      const result = link.queue.put({ lane: message.channelId, bytes: message.bytes.length, item: message }, policy);
+      const result = this.#enqueue(link, message, policy);
       if (result === true) taken++;
       else this.#deps.counters.drop(result as DropReason, { channelId: message.channelId, peer: link.id! });
     }
     return taken;
   }
 
+  #enqueue(link: Link, message: Outgoing, policy: DropPolicy, signal?: AbortSignal): PutResult | Promise<PutResult> {
+    const { channelId, bytes } = message;
+    if (!link.carries(message)) return 'channelNotListed';
+    if (!link.rates.mayEnter(channelId)) return 'rateLimited';
+    return link.queue.put({ lane: channelId, bytes: bytes.length, item: message }, policy, signal);
+  }
+
   #admitInbound(connection: Connection): void {
-    const refused = this.#stopping ? 'shutdown' : this.#isCrowded(connection) ? 'full' : undefined;
+    this.#traffic.opened(connection);
+    const { loopbackIsPublic, slots } = this.#deps.options;
+    const refused = this.#stopping
+      ? 'shutdown'
+      : refusalOf(connection, { links: this.#links, slots, loopbackIsPublic, pressure: this.#pressure });
     if (refused) {
       this.#deps.counters.disconnect(refused);
       this.#deps.counters.reject(refused);
@@ -261,24 +291,9 @@ export class Router {
     void this.#begin(connection);
   }
 
-  /** Whether this address or its network holds as many links as it may. */
-  #isCrowded({ remoteEndpoint }: Connection): boolean {
-    const { ip } = remoteEndpoint;
-    const { options } = this.#deps;
-    if (!ip || (isLoopback(ip) && !options.loopbackIsPublic)) return false;
-    const net = networkGroup(ip, 'net');
-    let sameIp = 0;
-    let sameNet = 0;
-    for (const { connection } of this.#links.values()) {
-      const other = connection.remoteEndpoint.ip;
-      if (other === ip) sameIp++;
-      if (other && networkGroup(other, 'net') === net) sameNet++;
-    }
-    return sameIp >= options.slots.perIp || sameNet >= options.slots.perNet;
-  }
-
   /** Starts a link; resolves once its handshake has been answered. */
   #begin(connection: Connection, address?: NodeAddress): Promise<void> {
+    if (address) this.#traffic.opened(connection);
     return new Promise((resolve) => {
       const tellSupervisor = this.#tellSupervisor;
       if (!tellSupervisor) {
@@ -286,17 +301,21 @@ export class Router {
         if (address) this.#deps.manager.dialFailed(address, new TroupeError('ERR_NODE_STATE', 'the router is not running'));
         return resolve();
       }
-      const slot = this.#freeSlots.pop() ?? this.#slots++;
-      const link: Link = new Link(
-        String(this.#handles++),
-        slot,
-        connection,
-        this.#makeQueue((channelId, reason) => this.#deps.counters.drop(reason, { channelId, ...(link.id && { peer: link.id }) })),
-        address,
+      const { clock } = this.#deps;
+      const link: Link = this.#links.add(
+        (name) =>
+          new Link({
+            ...name,
+            connection,
+            address,
+            queue: this.#makeQueue((channelId, reason) =>
+              this.#deps.counters.drop(reason, { channelId, ...(link.id && { peer: link.id }) }),
+            ),
+            rates: new SendRates((channelId) => this.#channels.get(channelId)?.sendRate, clock),
+          }),
       );
-      this.#links.set(link.handle, link);
       const logic = linkLogic(this.#linkDeps(), link, resolve);
-      tellSupervisor({ type: 'supervisor.spawn', spec: { key: `link:${slot}`, logic, restart: 'temporary' } });
+      tellSupervisor({ type: 'supervisor.spawn', spec: { key: `link:${link.slot}`, logic, restart: 'temporary' } });
     });
   }
 
@@ -323,44 +342,50 @@ export class Router {
       options,
       counters,
       manager,
-      nodeInfo: () => nodeInfo([...this.#channels.keys()]),
-      descriptors: () => this.#descriptors(),
+      traffic: this.#traffic,
+      filter: this.#filter,
+      nodeInfo: () => nodeInfo(this.#channels.ids()),
+      descriptors: () => this.#channels.descriptors(),
       channel: (id) => this.#channels.get(id),
-      channels: () => this.#channels.values(),
-      find: (handle) => this.#links.get(handle),
+      channels: () => this.#channels,
+      find: (handle) => this.#links.find(handle),
+      hasRival: (link) => this.#links.hasRival(link),
+      introduction: (id, signal) => this.#introductions.turn(id, signal),
       routed: (link) => this.#routeTo(link),
-      unrouted: (link) => this.#unroute(link),
+      unrouted: (link) => this.#links.unroute(link),
       ended: (link) => this.#forget(link),
     };
   }
 
-  #descriptors(): readonly ChannelDescriptor[] {
-    return [...this.#channels.values()].map((channel) => channel.descriptor);
-  }
-
   #routeTo(link: Link): void {
-    this.#routed.set(link.remote!.nodeId, link);
+    this.#links.route(link);
     this.#deps.counters.followPeer(link.remote!.nodeId);
   }
 
-  #unroute(link: Link): void {
-    const id = link.remote!.nodeId;
-    if (this.#routed.get(id) === link) this.#routed.delete(id);
-  }
-
   #forget(link: Link): void {
-    if (link.remote) this.#unroute(link);
-    this.#links.delete(link.handle);
-    if (link.id && link.upAt !== undefined && !this.#routed.has(link.id)) this.#deps.counters.forgetPeer(link.id);
+    this.#links.remove(link);
+    if (link.id && link.upAt !== undefined && !this.#links.of(link.id)) this.#deps.counters.forgetPeer(link.id);
   }
 
-  #freeSlot(key: string): void {
-    const slot = /^link:(\d+)$/.exec(key)?.[1];
-    if (slot !== undefined) this.#freeSlots.push(Number(slot));
+  /** Lets the peer go that is missed least; those that the operator named stay. */
+  #shed(): void {
+    const scores = new Map(this.#deps.manager.peers.list().map(({ id, score }) => [id, score]));
+    const now = this.#deps.clock.now();
+    const worst = worstOf(
+      [...this.#links.routed()]
+        .filter(({ id, ending }) => !ending && !this.#named.has(id!))
+        .map(({ id, queue, upAt }) => ({
+          id: id!,
+          score: scores.get(id!) ?? 0,
+          queuedBytes: queue.bytes,
+          connectedForMs: now - (upAt ?? now),
+        })),
+    );
+    if (worst) this.#links.of(worst.id)?.close('overloaded');
   }
 
   #close(handle: LinkHandle, reason: DisconnectReason): void {
-    const link = this.#links.get(handle);
+    const link = this.#links.find(handle);
     this.#deps.log.debug(
       { actor: 'evictor', link: handle, endpoint: link && formatEndpoint(link.connection.remoteEndpoint), reason },
       'evict',
@@ -371,8 +396,4 @@ export class Router {
   #transportOf(protocol: string): Transport | undefined {
     return this.#deps.transports.find((transport) => transport.protocols.includes(protocol));
   }
-}
-
-function isLoopback(ip: string): boolean {
-  return ip === '::1' || ip.startsWith('127.');
 }

@@ -8,7 +8,7 @@ export type IpScope = 'public' | 'private' | 'loopback' | 'linkLocal' | 'unusabl
 const maxIpText = 45;
 
 function parse(text: string): ipaddr.IPv4 | ipaddr.IPv6 | undefined {
-  if (text.length > maxIpText) return undefined;
+  if (text === '' || text.length > maxIpText) return undefined;
   // Only four decimal parts without leading zeros: 0127.0.0.1, 127.1 and 0x7f000001 mean different hosts to different resolvers.
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) return ipaddr.IPv4.parse(text);
   // The character test keeps zones (fe80::1%eth0) out: they name an interface of the writer's machine.
@@ -49,10 +49,10 @@ export function ipScope(ip: string): IpScope {
   return scopes[parsed.range()] ?? 'unusable';
 }
 
-const prefixes = { net: { ipv4: 24, ipv6: 56 }, group: { ipv4: 16, ipv6: 32 } } as const;
+const prefixes = { host: { ipv4: 32, ipv6: 64 }, net: { ipv4: 24, ipv6: 56 }, group: { ipv4: 16, ipv6: 32 } } as const;
 
-/** The network of an IP literal as `prefix/bits`: `net` is IPv4 /24 or IPv6 /56, `group` is IPv4 /16 or IPv6 /32. Empty when it is no IP. */
-export function networkGroup(ip: string, size: 'net' | 'group'): string {
+/** The network of an IP literal as `prefix/bits`: `host` is what one host has to itself, IPv4 /32 or IPv6 /64, `net` is IPv4 /24 or IPv6 /56, `group` is IPv4 /16 or IPv6 /32. Empty when it is no IP. */
+export function networkGroup(ip: string, size: 'host' | 'net' | 'group'): string {
   const parsed = parse(ip);
   if (parsed === undefined) return '';
   const bits = prefixes[size][parsed.kind()];

@@ -30,11 +30,19 @@ export const handshakeOptions = v.strictObject({
   maxPendingPerNet: count(16, 'Inbound handshakes under way from one IPv4 /24 or IPv6 /56; loopback is spared.'),
   startRate: count(50, 'Inbound handshakes begun a second, with a burst of twice as many; loopback is spared.'),
   startRatePerIp: count(5, 'Inbound handshakes begun a second from one address; loopback is spared.'),
+  filterMs: millis(1_000, 'Longest wait for the answer of a filter of the host; no answer refuses.', 10_000),
 });
-/** Slots: two budgets that never borrow from each other. */
+/** Slots: three budgets that never borrow from each other. */
 export const slotsOptions = v.strictObject({
   inbound: count(40, 'Inbound peers at once.', 1, 10_000),
   outbound: count(12, 'Outbound peers at once.', 1, 10_000),
+  upgrade: count(4, 'Peers beyond the slots of either direction, for as long as a better one takes the place of a worse one.', 1, 10_000),
+  outboundPerGroup: count(
+    2,
+    'Outbound peers at once, dials included, in one IPv4 /16 or IPv6 /32; persistent and unconditional peers, private networks and loopback are spared.',
+    1,
+    10_000,
+  ),
   perIp: count(2, 'Peers at once from one address; loopback is spared.', 1, 10_000),
   perNet: count(8, 'Peers at once from one IPv4 /24 or IPv6 /56; loopback is spared.', 1, 10_000),
 });
@@ -47,6 +55,12 @@ export const dialerOptions = v.strictObject({
   maxRetryMs: millis(1_800_000, 'Longest back-off for ordinary peers.', 30 * day > longestMs ? longestMs : 30 * day),
   maxRetryPersistentMs: millis(30_000, 'Longest back-off for persistent peers.', 300_000),
   cooldownMs: millis(2_000, 'No dial to a peer for this long after it disconnected.'),
+  flapCooldownMs: millis(600_000, 'No connection with a peer, either way, for this long after five within a minute.', day),
+  hostIntervalMs: millis(
+    60_000,
+    'Shortest time between two dials to one host that we only know by hearsay; private hosts and loopback are spared.',
+    day,
+  ),
 });
 /** One live connection. */
 export const linkOptions = v.strictObject({
@@ -109,6 +123,19 @@ export const mailboxOptions = v.strictObject({
     'A channel whose reactor takes nothing for this long while full drops what arrives until the reactor reads again.',
   ),
 });
+/** What a node does when its process is loaded. */
+export const pressureOptions = v.strictObject({
+  lookMs: millis(250, 'Time between two looks at the load of the process.', 60_000),
+  maxLoopDelayMs: millis(250, 'Delay of the event loop beyond which nobody is accepted until it is shorter again.', 60_000),
+  softBytes: bytes(
+    536_870_912,
+    'Resident memory, beyond what the process had when the node was made, above which whoever connects is refused as overloaded.',
+  ),
+  hardBytes: bytes(
+    805_306_368,
+    'The same, above which nobody is dialed and the worst peer is disconnected, one a second; persistent and unconditional peers stay.',
+  ),
+});
 /** Peer exchange. */
 export const pexOptions = v.strictObject({
   enabled: flag(true, 'Ask peers for addresses and answer them.'),
@@ -133,8 +160,21 @@ export const pexOptions = v.strictObject({
 export const storeOptions = v.strictObject({
   maxPeers: count(1_024, 'Stored peers.', 1, 1_000_000),
   addressesPerPeer: count(4, 'Addresses kept for one peer.', 1, 64),
+  addressesPerHost: count(
+    4,
+    'Addresses kept for one host that others told us of and that were never dialed; private hosts and loopback are spared.',
+    1,
+    1_000,
+  ),
   sourcePercent: count(5, 'Percent of the store that one source may fill; operator and host are exempt.', 1, 100),
+  groupPercent: count(
+    10,
+    'Percent of the store that addresses in one IPv4 /16 or IPv6 /32 may fill; what operator and host add is exempt, and private networks and loopback are spared.',
+    1,
+    100,
+  ),
   commitMs: millis(100, 'Longest wait of a change for its group commit.', 1_000),
+  spacingMs: millis(5_000, 'Shortest time between two writes of one peer; what the operator changes is written at once.', 600_000),
   busyMs: millis(50, 'Longest wait for a locked database; it blocks the process.', 1_000),
   retryMs: millis(30_000, 'Time between attempts to write again while degraded.'),
 });
@@ -144,6 +184,8 @@ export const supervisionOptions = v.strictObject({
   withinMs: millis(30_000, 'Window in which restarts are counted.'),
   minBackoffMs: millis(250, 'Wait before the first restart; doubles while failures follow each other.'),
   maxBackoffMs: millis(30_000, 'Longest wait before a restart.'),
+  watchdogMs: millis(10_000, 'Time between two looks of the watchdog at each actor.'),
+  maxMissed: count(3, 'Looks in a row without a sign of life after which an actor counts as crashed.', 1, 1_000),
 });
 /** The echo reactor that the command line runs. */
 export const echoOptions = v.strictObject({
@@ -182,6 +224,7 @@ export const nodeOptions = v.strictObject({
   link: group(linkOptions.entries),
   peerQueue: group(peerQueueOptions.entries),
   mailbox: group(mailboxOptions.entries),
+  pressure: group(pressureOptions.entries),
   pex: group(pexOptions.entries),
   store: group(storeOptions.entries),
   supervision: group(supervisionOptions.entries),
@@ -193,6 +236,7 @@ export type HandshakeOptions = Readonly<v.InferOutput<typeof handshakeOptions>>;
 export type SlotsOptions = Readonly<v.InferOutput<typeof slotsOptions>>;
 export type DialerOptions = Readonly<v.InferOutput<typeof dialerOptions>>;
 export type LinkOptions = Readonly<v.InferOutput<typeof linkOptions>>;
+export type PressureOptions = Readonly<v.InferOutput<typeof pressureOptions>>;
 export type MailboxOptions = Readonly<v.InferOutput<typeof mailboxOptions>>;
 export type StoreOptions = Readonly<v.InferOutput<typeof storeOptions>>;
 export type SupervisionOptions = Readonly<v.InferOutput<typeof supervisionOptions>>;

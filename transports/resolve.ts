@@ -175,14 +175,20 @@ export type DialRace = Readonly<{
   /** Head start of one endpoint over the next, in milliseconds; 250 by default, as in RFC 8305. */
   delayMs?: number;
   signal: AbortSignal;
+  /** Told how each attempt ended. */
+  onAttempt?: (result: AttemptResult) => void;
 }>;
+
+/** How a dial of one endpoint ended; `cancelled` when another endpoint was faster, or its time was up. */
+export type AttemptResult = 'connected' | 'failed' | 'cancelled';
 
 /**
  * Dials endpoints, each a little after the one before or as soon as that has failed; the first connection wins and the other attempts are
  * called off, their connections closed. There is one handshake a dial, so it is not raced.
  * @throws TroupeError of the one endpoint, `ERR_DIAL_FAILED` with all their errors as cause, `ERR_TRANSPORT_UNKNOWN`, or the signal's reason.
  */
-export function dialEndpoints({ endpoints, transportOf, clock, delayMs = 250, signal }: DialRace): Promise<Connection> {
+export function dialEndpoints(options: DialRace): Promise<Connection> {
+  const { endpoints, transportOf, clock, delayMs = 250, signal, onAttempt } = options;
   return new Promise((resolve, reject) => {
     const race = new AbortController();
     const errors: unknown[] = [];
@@ -213,7 +219,7 @@ export function dialEndpoints({ endpoints, transportOf, clock, delayMs = 250, si
       const endpoint = endpoints[started++];
       if (!endpoint) return;
       if (started < endpoints.length) timer = clock.setTimeout(startNext, delayMs);
-      attempt(endpoint, transportOf, race.signal).then(onConnection, onFailure);
+      attempt(endpoint, transportOf, race.signal, onAttempt).then(onConnection, onFailure);
     };
 
     if (signal.aborted) return reject(signal.reason as Error);
@@ -223,10 +229,22 @@ export function dialEndpoints({ endpoints, transportOf, clock, delayMs = 250, si
   });
 }
 
-async function attempt(endpoint: Endpoint, transportOf: DialRace['transportOf'], signal: AbortSignal): Promise<Connection> {
+async function attempt(
+  endpoint: Endpoint,
+  transportOf: DialRace['transportOf'],
+  signal: AbortSignal,
+  onAttempt: DialRace['onAttempt'],
+): Promise<Connection> {
   const transport = transportOf(endpoint.protocol);
   if (!transport) throw new TroupeError('ERR_TRANSPORT_UNKNOWN', endpoint.protocol);
-  return transport.dial(endpoint, signal);
+  try {
+    const connection = await transport.dial(endpoint, signal);
+    onAttempt?.('connected');
+    return connection;
+  } catch (error) {
+    onAttempt?.(signal.aborted ? 'cancelled' : 'failed');
+    throw error;
+  }
 }
 
 function raceError(errors: readonly unknown[]): Error {

@@ -26,6 +26,8 @@ export type Handshake = Readonly<{
   expectedId?: NodeId;
   /** The channels that this connection will carry for its whole life. */
   channels: readonly ChannelDescriptor[];
+  /** Awaited, where the transport can, once the remote has proved who it is and before our NodeInfo leaves. */
+  beforeNodeInfo?: (remote: NodeId, signal: AbortSignal) => Promise<void> | undefined;
 }>;
 
 /** Who the remote proved to be. `nodeInfo` is decoded and validated (wire rules of NodeInfo), but not yet compared with ours. */

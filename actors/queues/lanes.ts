@@ -134,6 +134,13 @@ export class LaneQueue<T extends object> implements Queue<T> {
     this.#wake = wake;
   }
 
+  releaseWriters(id: number, reason: DropReason): void {
+    const lane = this.#lanes.get(id);
+    if (!lane || lane.waiting.length === 0) return;
+    this.#release(lane, reason);
+    this.#admit();
+  }
+
   removeLane(id: number, reason: DropReason): void {
     const lane = this.#lanes.get(id);
     if (!lane) return;
@@ -314,10 +321,14 @@ export class LaneQueue<T extends object> implements Queue<T> {
     if (lane.waiting.length === 0) this.#crowded.delete(lane);
   }
 
-  /** Drops what a lane holds and releases its writers. */
-  #empty(lane: Lane<T>, reason: DropReason): void {
+  #release(lane: Lane<T>, reason: DropReason): void {
     this.#crowded.delete(lane);
     for (const waiting of lane.waiting.splice(0)) waiting.settle(reason);
+  }
+
+  /** Drops what a lane holds and releases its writers. */
+  #empty(lane: Lane<T>, reason: DropReason): void {
+    this.#release(lane, reason);
     while (lane.head) this.#drop(this.#shift(lane), reason);
   }
 

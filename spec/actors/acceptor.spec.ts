@@ -1,19 +1,20 @@
 import { expect, test } from '@jest/globals';
 import { pino } from 'pino';
 import { createActor } from 'xstate';
-import { acceptorLogic } from '../../actors/acceptor.ts';
+import { acceptorLogic, type AcceptorDeps } from '../../actors/acceptor.ts';
 import { evictorLogic } from '../../actors/evictor.ts';
 import type { Connection, Transport } from '../../transports/transport.ts';
+import { waitFor } from '../../transports/waiter.ts';
 import { VirtualClock, settle } from '../support/virtual-clock.ts';
 
-function rig(accepts: (() => Promise<Connection | undefined>)[]) {
+function rig(accepts: (() => Promise<Connection | undefined>)[], keptUp: AcceptorDeps['keptUp'] = () => undefined) {
   const clock = new VirtualClock();
   const admitted: Connection[] = [];
   let calls = 0;
   const transport = {
     accept: () => (calls++, (accepts.shift() ?? (() => new Promise<undefined>(() => undefined)))()),
   } as unknown as Transport;
-  const logic = acceptorLogic({ clock, log: pino({ level: 'silent' }), admit: (connection) => admitted.push(connection) });
+  const logic = acceptorLogic({ clock, log: pino({ level: 'silent' }), keptUp, admit: (connection) => admitted.push(connection) });
   const actor = createActor(logic, { input: { transport } }).start();
   return { actor, clock, admitted, calls: () => calls };
 }
@@ -51,4 +52,29 @@ test('the evictor closes each link once, with the reason it was given', async ()
   await settle();
   expect(closed).toEqual(['1 displaced', '2 banned']);
   actor.stop();
+});
+
+test('while the event loop does not keep up nobody is handed on, and afterwards whoever waited is', async () => {
+  let behind: Promise<void> | undefined;
+  let catchUp: () => void = () => undefined;
+  const stall = (): void => void (behind = new Promise((resolve) => (catchUp = resolve)));
+  stall();
+  const { actor, admitted } = rig([() => Promise.resolve({} as Connection), () => Promise.resolve({} as Connection)], () => behind);
+  await settle();
+  expect(admitted).toHaveLength(0);
+  behind = undefined;
+  catchUp();
+  await settle();
+  expect(admitted).toHaveLength(2);
+  actor.stop();
+});
+
+test('a connection that waits when the acceptor is stopped is closed', async () => {
+  let closed = 0;
+  const connection = { close: () => Promise.resolve(closed++) } as unknown as Connection;
+  const { actor, admitted } = rig([() => Promise.resolve(connection)], (signal) => waitFor(signal, () => undefined));
+  await settle();
+  actor.stop();
+  await settle();
+  expect([admitted, closed]).toEqual([[], 1]);
 });

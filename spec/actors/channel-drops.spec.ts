@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { pino } from 'pino';
 import { RoutedChannel, type ChannelDeps, type ChannelOptions, type DropPolicy } from '../../actors/channel.ts';
 import { Counters } from '../../actors/metrics.ts';
 import { bytes } from '../../proto/codec.ts';
@@ -20,6 +21,7 @@ function rig(options: Partial<ChannelOptions<Uint8Array>> = {}, deps: Partial<Ch
     {
       clock: new VirtualClock(),
       counters,
+      log: pino({ level: 'silent' }),
       mailbox: { queue, maxBytes: 100, maxMessages: 4, peerShare: 50, stallMs: 1_000 },
       route: () => true,
       routeAll: (_message, policy) => policies.push(policy),

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { pino } from 'pino';
 import { RoutedChannel, type ChannelDeps, type ChannelOptions, type Outgoing } from '../../actors/channel.ts';
 import { Counters } from '../../actors/metrics.ts';
 import { bytes } from '../../proto/codec.ts';
@@ -21,6 +22,7 @@ function rig(options: Partial<ChannelOptions<Uint8Array>> = {}, deps: Partial<Ch
     {
       clock,
       counters,
+      log: pino({ level: 'silent' }),
       mailbox: { queue: 'wdrr', maxBytes: 100, maxMessages: 4, peerShare: 50, stallMs: 1_000 },
       route: (to, message): PutResult => (sent.push({ to, message }), true),
       routeAll: (message) => sent.push({ to: 'all', message }),

@@ -1,140 +1,11 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { pino } from 'pino';
-import { createActor, type AnyActorRef } from 'xstate';
-import { Counters } from '../../actors/metrics.ts';
-import type { Admission, Arrival, PeerManager } from '../../actors/peer-manager.ts';
-import { Router } from '../../actors/router.ts';
-import type { ChannelOptions } from '../../actors/channel.ts';
-import { guarded, supervisorMachine } from '../../machines/supervisor.ts';
-import { formatNodeAddress, nodeAddressOf, type NodeAddress } from '../../proto/address.ts';
-import { bytes } from '../../proto/codec.ts';
+import { formatNodeAddress, nodeAddressOf } from '../../proto/address.ts';
 import { TroupeError } from '../../proto/errors.ts';
-import { nodeKeyFromSeed, type NodeId, type NodeKey } from '../../proto/identity.ts';
-import { nodeOptions, parseOptions, type NodeOptionsInput } from '../../proto/options.ts';
-import { memoryNetwork, type MemoryNetwork } from '../../transports/memory.ts';
-import { resolver } from '../../transports/resolve.ts';
-import { seededRandom } from '../support/random.ts';
-import { VirtualClock, settle } from '../support/virtual-clock.ts';
+import { nodeKeyFromSeed, type NodeId } from '../../proto/identity.ts';
+import { hello, other, pair, stopAll, talk, world, type Host } from '../support/router.ts';
+import { settle } from '../support/virtual-clock.ts';
 
-const talk: ChannelOptions<Uint8Array> = { id: 0x10, type: bytes, priority: 1, maxMessageBytes: 1_000 };
-const other: ChannelOptions<Uint8Array> = { id: 0x11, type: bytes, priority: 1, maxMessageBytes: 1_000 };
-const hello = Uint8Array.of(1, 2, 3);
-
-/** A manager that admits as it is told and writes down what it hears. */
-class ObedientManager {
-  readonly heard: string[] = [];
-  readonly failures: TroupeError[] = [];
-  admission: (arrival: Arrival) => Admission = () => ({ verdict: 'route' });
-  arrivals: Arrival[] = [];
-  settlement: ((admission: Admission) => void) | undefined;
-  readonly #dials: NodeAddress[] = [];
-  readonly #evictions: { id: NodeId; link: string; reason: never }[] = [];
-  #wakeDial: (() => void) | undefined;
-  #wakeEvict: (() => void) | undefined;
-
-  dial(address: NodeAddress): void {
-    this.#dials.push(address);
-    this.#wakeDial?.();
-  }
-  evict(arrival: Arrival, reason: string): void {
-    this.#evictions.push({ id: arrival.id, link: arrival.link, reason: reason as never });
-    this.#wakeEvict?.();
-  }
-  async dialNext(signal: AbortSignal): Promise<NodeAddress> {
-    while (this.#dials.length === 0) await woken(signal, (wake) => (this.#wakeDial = wake));
-    return this.#dials.shift()!;
-  }
-  async evictNext(signal: AbortSignal) {
-    while (this.#evictions.length === 0) await woken(signal, (wake) => (this.#wakeEvict = wake));
-    return this.#evictions.shift()!;
-  }
-  dialFailed(_address: NodeAddress, error: TroupeError): void {
-    this.failures.push(error);
-    this.heard.push(`dialFailed ${error.code}`);
-  }
-  dialed = (_address: NodeAddress, arrival: Arrival): Admission => this.accepted(arrival);
-  accepted(arrival: Arrival): Admission {
-    this.arrivals.push(arrival);
-    const admission = this.admission(arrival);
-    this.heard.push(admission.verdict);
-    return admission;
-  }
-  settled = (): Promise<Admission> => new Promise((resolve) => (this.settlement = resolve));
-  ready = (): unknown => this.heard.push('up');
-  disconnected = (_id: NodeId, _link: string, reason: string): unknown => this.heard.push(`down ${reason}`);
-  routerRestarted = (): void => undefined;
-  report = (_id: NodeId, behaviour: string): unknown => this.heard.push(behaviour);
-}
-
-function woken(signal: AbortSignal, register: (wake: () => void) => void): Promise<void> {
-  return new Promise((resolve, reject) => {
-    register(resolve);
-    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
-  });
-}
-
-type Host = { key: NodeKey; router: Router; manager: ObedientManager; counters: Counters; actor: AnyActorRef };
-const running: Host[] = [];
-afterEach(async () => {
-  for (const { actor } of running.splice(0)) actor.stop();
-  await settle();
-});
-
-function world(bufferMessages = 64) {
-  const clock = new VirtualClock();
-  const network = memoryNetwork({ clock, random: seededRandom(1), bufferMessages });
-  let seeds = 0;
-  const host = async (options: NodeOptionsInput = {}, net: MemoryNetwork = network): Promise<Host> => {
-    const key = nodeKeyFromSeed(new Uint8Array(32).fill(++seeds));
-    const transport = net.transport(key.id);
-    await transport.listen({ protocol: 'memory', ip: '', port: 0, path: key.id });
-    const manager = new ObedientManager();
-    const counters = new Counters();
-    const parsed = parseOptions(nodeOptions, options);
-    const router = new Router({
-      clock,
-      random: seededRandom(seeds),
-      log: pino({ level: 'silent' }),
-      key,
-      options: parsed,
-      counters,
-      manager: manager as unknown as PeerManager,
-      transports: [transport],
-      resolve: resolver({ clock, timeoutMs: 1_000 }),
-      nodeInfo: (channels) => ({
-        protocolVersion: { p2p: 8n, block: 11n, app: 0n },
-        nodeId: key.id,
-        listenAddr: 'tcp://127.0.0.1:0',
-        network: parsed.network,
-        version: 'troupe/test',
-        channels,
-        moniker: 'test',
-        other: { txIndex: '', rpcAddress: '' },
-      }),
-    });
-    const spec = router.spec();
-    const actor = createActor(guarded(supervisorMachine), { input: spec.input?.() as never, clock: clock });
-    actor.subscribe({ error: () => undefined });
-    actor.start();
-    const made = { key, router, manager, counters, actor };
-    running.push(made);
-    return made;
-  };
-  const connect = async (from: Host, to: Host): Promise<void> => {
-    from.manager.dial(nodeAddressOf({ protocol: 'memory', ip: '', port: 0, path: to.key.id }, to.key.id));
-    await settle(10);
-  };
-  return { clock, network, host, connect };
-}
-
-/** Two routers that are connected, with `talk` open on both and `other` open on the first. */
-async function pair({ bufferMessages, ...options }: NodeOptionsInput & { bufferMessages?: number } = {}) {
-  const w = world(bufferMessages);
-  const [a, b] = [await w.host(options), await w.host(options)];
-  const channels = { a: a.router.openChannel(talk), b: b.router.openChannel(talk), other: a.router.openChannel(other) };
-  await w.connect(a, b);
-  return { ...w, a, b, channels };
-}
+afterEach(stopAll);
 
 describe('channels', () => {
   test('opening works without peers; the same id twice is refused, and after a close it is free again', async () => {
@@ -230,6 +101,27 @@ describe('the queue of a peer', () => {
     expect(drops(a, b)).toEqual([[talk.id, { queueFull: 8 }]]);
     await settle(10);
     expect(a.router.link(b.key.id)?.queued).toEqual({ messages: 0, bytes: 0 });
+  });
+
+  test.each([
+    ['bytes', { maxTotalBytes: 12 }],
+    ['messages', { maxTotalMessages: 4 }],
+  ])('shares a limit in %s with those of all other peers, in which a broadcast counts once', async (_, peerQueue) => {
+    const { host, connect } = world();
+    const [a, b, c] = [await host({ peerQueue }), await host(), await host()];
+    const [channel] = [a, b, c].map(({ router }) => router.openChannel(talk));
+    await connect(a, b);
+    await connect(a, c);
+    // Nothing leaves the queues within one turn. Three bytes each: four fit, whoever they are for.
+    const broadcasts = [channel!.broadcast(hello), channel!.broadcast(hello)];
+    const sent = [b, b, c].map(({ key }) => channel!.send({ to: key.id, message: Uint8Array.from(hello) }));
+    const late = channel!.broadcast(Uint8Array.from(hello));
+    expect([b, c].map(({ key }) => a.router.link(key.id)?.queued.messages)).toEqual([4, 2]);
+    expect(await late).toBe(0);
+    expect(await Promise.all(broadcasts)).toEqual([2, 2]);
+    // The third waited for the room that the others left.
+    expect(await Promise.all(sent)).toEqual([true, true, true]);
+    expect(Object.fromEntries(a.counters.drops)).toEqual({ queueFull: 2 });
   });
 
   test('drops of a peer are forgotten with its link, those of the channel are not', async () => {

@@ -27,14 +27,17 @@ export function rowOf(digit: string, changes: Partial<PeerRow> = {}): PeerRow {
     lastConnected: 4,
     lastDisconnected: 5,
     inactiveUntil: 6,
+    dampedUntil: 7,
+    displacedAt: 8,
+    anchoredAt: 10,
     lastReason: 'reset: gone',
     reports: [{ at: 9, behaviour: 'malformed', reason: 'not a message', times: 3 }],
     ...changes,
   };
 }
 
-/** A store that can be opened again on what an earlier one left, and time for it to commit. */
-export type StoreWorld = Readonly<{ make(): PeerStore; commit(): Promise<void>; end(): void }>;
+/** A store that can be opened again on what an earlier one left, time for it to commit, and time in which even a peer that was just written has its turn. */
+export type StoreWorld = Readonly<{ make(): PeerStore; commit(): Promise<void>; settle(): Promise<void>; end(): void }>;
 
 const byId = (a: PeerRow, b: PeerRow): number => (a.id < b.id ? -1 : 1);
 const sorted = (rows: readonly PeerRow[]): readonly PeerRow[] => [...rows].sort(byId);
@@ -54,7 +57,7 @@ export function peerStoreContract(name: string, world: () => StoreWorld): void {
   };
   const committed = async (own: StoreWorld, ...written: readonly Promise<void>[]): Promise<void> => {
     const all = Promise.all(written);
-    await own.commit();
+    await own.settle();
     await all;
   };
 
@@ -142,10 +145,62 @@ export function peerStoreContract(name: string, world: () => StoreWorld): void {
       'takes a thousand rows at once',
       inWorld(async (store, own) => {
         const rows = Array.from({ length: 1_000 }, (_, n) => rowOf(n.toString(16).padStart(8, '0')));
-        await committed(own, ...rows.map((row) => store.put(row)));
+        const written = Promise.all(rows.map((row) => store.put(row)));
+        await own.settle();
+        await written;
         await store.close();
         store.open();
         expect(store.load()).toHaveLength(1_000);
+      }),
+    );
+
+    test(
+      'a peer that is written again and again is durable in the end, as it was last',
+      inWorld(async (store, own) => {
+        await committed(own, store.put(rowOf('a')));
+        const again = [1, 2, 3].map((score) => store.put(rowOf('a', { score })));
+        await own.settle();
+        await Promise.all(again);
+        await store.close();
+        store.open();
+        expect(store.load()).toEqual([rowOf('a', { score: 3 })]);
+      }),
+    );
+
+    test(
+      'flush hurries the peers that it names, the last row of each, and a deletion as well',
+      inWorld(async (store, own) => {
+        await committed(own, store.put(rowOf('a')), store.put(rowOf('b')), store.put(rowOf('c')));
+        const again = [store.put(rowOf('a', { score: 3 })), store.put(rowOf('b', { score: 4 })), store.delete(rowOf('c').id)];
+        const flushed = store.flush([rowOf('a').id, rowOf('c').id, rowOf('d').id]);
+        await own.commit();
+        await Promise.all([flushed, again[0], again[2]]);
+        await store.close();
+        await again[1];
+        store.open();
+        expect(sorted(store.load())).toEqual([rowOf('a', { score: 3 }), rowOf('b', { score: 4 })]);
+      }),
+    );
+
+    test(
+      'what a caller does to the list it was given changes nothing in the store',
+      inWorld(async (store, own) => {
+        await committed(own, store.put(rowOf('a')));
+        (store.load() as PeerRow[]).pop();
+        expect(store.load()).toEqual([rowOf('a')]);
+      }),
+    );
+
+    test(
+      'keeps every number that a row may have',
+      inWorld(async (store, own) => {
+        const most = 8_640_000_000_000_000;
+        const edge = rowOf('a', { score: -100, strikes: 16, bannedUntil: most, lastConnected: most, inactiveUntil: most, lastReason: '' });
+        const plain = rowOf('b', { score: 100, scoreEpoch: 0, strikes: 0, bannedUntil: 0, lastReason: '😀'.repeat(40) });
+        await committed(own, store.put(edge), store.put(plain));
+        await store.close();
+        store.open();
+        expect(sorted(store.load())).toEqual([edge, plain]);
       }),
     );
 

@@ -221,6 +221,21 @@ export function queueContract(name: string, make: MakeQueue): void {
       expect(queue.take()).toBeUndefined();
     });
 
+    test('writers of one lane can be released alone: what it holds stays, and what they waited for goes to others', async () => {
+      const { queue, dropped } = build({ maxMessages: 2 });
+      void queue.put(entry(0, 10, 1), 'wait');
+      void queue.put(entry(1, 10, 2), 'wait');
+      const released = [2, 3].map((serial) => Promise.resolve(queue.put(entry(serial, 10, 1), 'wait')));
+      const other = outcome(queue.put(entry(4, 10, 2), 'wait'));
+      queue.releaseWriters(1, 'withdrawn');
+      queue.releaseWriters(9, 'withdrawn');
+      expect(await Promise.all(released)).toEqual(['withdrawn', 'withdrawn']);
+      expect([queue.size, dropped]).toEqual([2, []]);
+      expect(queue.take((lane) => lane === 1)?.item.serial).toBe(0);
+      await settle();
+      expect(other.now).toBe(true);
+    });
+
     test('removing a lane drops its messages and releases its writers, and leaves the others', async () => {
       const { queue, dropped } = build({ laneMaxMessages: 1 });
       void queue.put(entry(0, 10, 1), 'wait');

@@ -124,6 +124,14 @@ describe('the network', () => {
     expect(networkGroup(ip, 'group')).toBe(group);
   });
 
+  test.each([
+    ['1.2.3.4', '1.2.3.4/32'],
+    ['::ffff:1.2.3.4', '1.2.3.4/32'],
+    ['2001:db8:1:2345:6:7:8:9', '2001:db8:1:2345::/64'],
+  ])('of the one host that has %s is %s', (ip, host) => {
+    expect(networkGroup(ip, 'host')).toBe(host);
+  });
+
   test('tells neighbours apart at its edge', () => {
     expect(networkGroup('2001:db8:1:2300::1', 'net')).not.toBe(networkGroup('2001:db8:1:2400::1', 'net'));
     expect(networkGroup('1.2.3.255', 'net')).not.toBe(networkGroup('1.2.4.0', 'net'));

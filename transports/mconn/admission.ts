@@ -2,33 +2,45 @@
 import { ipScope, networkGroup } from '../../proto/address.ts';
 import type { HandshakeOptions } from '../../proto/options.ts';
 import type { Clock } from '../clock.ts';
-import { TokenBucket } from './token-bucket.ts';
+import { TokenBucket } from '../token-bucket.ts';
 
-/** Addresses whose rate is remembered, at most; one that has been quiet until its bucket is full again is forgotten. */
-const maxRememberedIps = 10_000;
+/** Addresses (of IPv6 the /64 that one host has to itself) whose rate is remembered, at most; one that has been quiet until its bucket is full again is forgotten. */
+const maxRememberedHosts = 10_000;
 
 /** Why a socket was closed as soon as it was accepted. */
-const rejections = ['pending', 'pendingPerIp', 'pendingPerNet', 'startRate', 'startRatePerIp'] as const;
+const rejections = ['sockets', 'pending', 'pendingPerIp', 'pendingPerNet', 'startRate', 'startRatePerIp'] as const;
 /** One of the closed list of reasons for refusing a socket. */
 export type Rejection = (typeof rejections)[number];
+
+export type AdmissionParts = Readonly<{
+  handshake: HandshakeOptions;
+  clock: Clock;
+  /** Applies to loopback the limits that spare it. */
+  loopbackIsPublic: boolean;
+  /** Connections at once, ours included, beyond which no stranger is taken. */
+  maxSockets: number;
+}>;
 
 /** Counts the handshakes under way and the rate at which they begin. */
 export class Admission {
   readonly #options: HandshakeOptions;
   readonly #clock: Clock;
   readonly #loopbackIsPublic: boolean;
+  readonly #maxSockets: number;
   readonly #rate: TokenBucket;
-  readonly #rateOfIp = new Map<string, TokenBucket>();
-  readonly #pendingOfIp = new Map<string, number>();
+  readonly #rateOfHost = new Map<string, TokenBucket>();
+  readonly #pendingOfHost = new Map<string, number>();
   readonly #pendingOfNet = new Map<string, number>();
   readonly #rejected = new Map<Rejection, number>(rejections.map((reason) => [reason, 0]));
   #pending = 0;
+  #sockets = 0;
 
-  constructor(options: HandshakeOptions, clock: Clock, loopbackIsPublic: boolean) {
-    this.#options = options;
+  constructor({ handshake, clock, loopbackIsPublic, maxSockets }: AdmissionParts) {
+    this.#options = handshake;
+    this.#maxSockets = maxSockets;
     this.#clock = clock;
     this.#loopbackIsPublic = loopbackIsPublic;
-    this.#rate = new TokenBucket(options.startRate, options.startRate * 2, clock.now());
+    this.#rate = new TokenBucket(handshake.startRate, handshake.startRate * 2, clock.now());
   }
 
   /** Inbound handshakes under way. */
@@ -36,9 +48,14 @@ export class Admission {
     return this.#pending;
   }
 
+  /** Connections there are now. */
+  get sockets(): number {
+    return this.#sockets;
+  }
+
   /** Addresses whose rate is remembered now. */
   get remembered(): number {
-    return this.#rateOfIp.size;
+    return this.#rateOfHost.size;
   }
 
   /** How many were refused, by reason. */
@@ -49,53 +66,63 @@ export class Admission {
   /** Gives a place to a remote of this address, to be released once; undefined if there is none for it, which is counted. */
   admit(ip: string): (() => void) | undefined {
     const spared = !this.#loopbackIsPublic && ipScope(ip) === 'loopback';
+    const host = networkGroup(ip, 'host');
     const net = networkGroup(ip, 'net');
-    const reason = this.#refusal(ip, net, spared);
+    const reason = this.#refusal(host, net, spared);
     if (reason !== undefined) {
       this.#rejected.set(reason, this.#rejected.get(reason)! + 1);
       return undefined;
     }
     this.#pending++;
-    if (!spared) this.#count(ip, net, 1);
+    if (!spared) this.#count(host, net, 1);
     let released = false;
     return () => {
       if (released) return;
       released = true;
       this.#pending--;
-      if (!spared) this.#count(ip, net, -1);
+      if (!spared) this.#count(host, net, -1);
     };
   }
 
-  #refusal(ip: string, net: string, spared: boolean): Rejection | undefined {
+  /** A connection has been made, in either direction; call what it gives once, when that is gone. */
+  countSocket(): () => void {
+    this.#sockets++;
+    return () => {
+      this.#sockets--;
+    };
+  }
+
+  #refusal(host: string, net: string, spared: boolean): Rejection | undefined {
     const { maxPending, maxPendingPerIp, maxPendingPerNet } = this.#options;
+    if (this.#sockets >= this.#maxSockets) return 'sockets';
     if (this.#pending >= maxPending) return 'pending';
     if (spared) return undefined;
-    if ((this.#pendingOfIp.get(ip) ?? 0) >= maxPendingPerIp) return 'pendingPerIp';
+    if ((this.#pendingOfHost.get(host) ?? 0) >= maxPendingPerIp) return 'pendingPerIp';
     if ((this.#pendingOfNet.get(net) ?? 0) >= maxPendingPerNet) return 'pendingPerNet';
     const now = this.#clock.now();
-    const ofIp = this.#bucketOf(ip, now);
-    if (ofIp.available(now) < 1) return 'startRatePerIp';
+    const ofHost = this.#bucketOf(host, now);
+    if (ofHost.available(now) < 1) return 'startRatePerIp';
     if (this.#rate.available(now) < 1) return 'startRate';
-    ofIp.take(1);
+    ofHost.take(1);
     this.#rate.take(1);
     return undefined;
   }
 
-  #bucketOf(ip: string, now: number): TokenBucket {
+  #bucketOf(host: string, now: number): TokenBucket {
     const { startRatePerIp } = this.#options;
-    const bucket = this.#rateOfIp.get(ip) ?? new TokenBucket(startRatePerIp, startRatePerIp, now);
+    const bucket = this.#rateOfHost.get(host) ?? new TokenBucket(startRatePerIp, startRatePerIp, now);
     // Kept in the order of their last use, so that only those at the front need to be looked at.
-    this.#rateOfIp.delete(ip);
-    for (const [quiet, known] of this.#rateOfIp) {
-      if (!known.isFull(now) && this.#rateOfIp.size < maxRememberedIps) break;
-      this.#rateOfIp.delete(quiet);
+    this.#rateOfHost.delete(host);
+    for (const [quiet, known] of this.#rateOfHost) {
+      if (!known.isFull(now) && this.#rateOfHost.size < maxRememberedHosts) break;
+      this.#rateOfHost.delete(quiet);
     }
-    this.#rateOfIp.set(ip, bucket);
+    this.#rateOfHost.set(host, bucket);
     return bucket;
   }
 
-  #count(ip: string, net: string, change: number): void {
-    add(this.#pendingOfIp, ip, change);
+  #count(host: string, net: string, change: number): void {
+    add(this.#pendingOfHost, host, change);
     add(this.#pendingOfNet, net, change);
   }
 }

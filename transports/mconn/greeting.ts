@@ -80,7 +80,7 @@ export type GreetingParts = Readonly<{
 export type Greeting = Readonly<{ remote: RemotePeer; session: SecretSession; leftover: Uint8Array }>;
 
 /**
- * Shakes hands. Both ends write without waiting for the other; NodeInfo leaves only after the remote has proved to be who was dialed.
+ * Shakes hands. Both ends write without waiting for the other; NodeInfo leaves only after the remote has proved to be who was dialed, and when we let it.
  * @throws TroupeError `ERR_CHANNEL_ID_INVALID`, `ERR_OPTION_INVALID`, `ERR_NODE_INFO_INVALID`, `ERR_NODE_INFO_TOO_LARGE`, the errors of `handshakeSecrets`, and what `input` fails with.
  */
 export async function greet({ own, aead, nonceStart, input, send, signal }: GreetingParts): Promise<Greeting> {
@@ -96,6 +96,7 @@ export async function greet({ own, aead, nonceStart, input, send, signal }: Gree
     signal,
   });
   try {
+    await own.beforeNodeInfo?.(session.remoteId, signal);
     session.writer.write(delimited(nodeInfo));
     const sealed = session.writer.seal()!;
     send(sealed.bytes, sealed.done);

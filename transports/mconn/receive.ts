@@ -8,7 +8,7 @@ import type { FrameReader } from './frame.ts';
 import { Inbox } from './inbox.ts';
 import { PacketParser, type PacketSink } from './packet.ts';
 import { Reassembly, type ReassemblyBudget } from './reassembly.ts';
-import { SlidingCount, TokenBucket } from './token-bucket.ts';
+import { SlidingCount, TokenBucket } from '../token-bucket.ts';
 import type { Waits } from './waits.ts';
 
 /** What is opened before the pace is looked at again: at most 3 million cost units, and half a millisecond of work. */

@@ -9,7 +9,7 @@ import type { Outlet } from './outlet.ts';
 import { maxPacketHeaderBytes, pingPacket, pongPacket, writePacketHeader } from './packet.ts';
 import { PacketScheduler, type Lane } from './scheduler.ts';
 import { StallWatch } from './stall.ts';
-import { TokenBucket } from './token-bucket.ts';
+import { TokenBucket } from '../token-bucket.ts';
 import type { Waits } from './waits.ts';
 
 /** Packets of one message that are written before others may join, as in a batch of Go's. Beyond it, channels take turns by the scheduler. */

@@ -1,5 +1,5 @@
 /** The `mconn` transport: encrypted TCP as Tendermint and CometBFT nodes speak it. It listens, admits, dials; a connection's life is in `connection.ts`. */
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type ServerOpts, type Socket, type TcpNetConnectOpts } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { defaultPort, normalizeIp } from '../../proto/address.ts';
 import { formatEndpoint, validateEndpoint, type Endpoint } from '../../proto/endpoint.ts';
@@ -11,12 +11,20 @@ import { waitFor, type Waiter } from '../waiter.ts';
 import { Admission } from './admission.ts';
 import type { Aead } from './aead.ts';
 import { MconnConnection } from './connection.ts';
+import { descriptorLimit } from './descriptors.ts';
+import { Listener } from './listener.ts';
 import { ReassemblyBudget } from './reassembly.ts';
 
-/** Sockets that the kernel completes while we are busy; beyond it newcomers are told by the kernel. */
-const backlog = 511;
 /** A peer whose host vanished is noticed by TCP too. */
 const keepAliveMs = 30_000;
+/** Descriptors that are left for everything that is no connection: the store, the monitor, what the host opens. */
+const otherDescriptors = 64;
+
+/** TCP, in the shape of `node:net`. */
+export type Sockets = Readonly<{
+  connect(options: TcpNetConnectOpts): Socket;
+  createServer(options: ServerOpts): Server;
+}>;
 
 /** What the transport is made of. */
 export type MconnTransportOptions = Readonly<{
@@ -24,6 +32,10 @@ export type MconnTransportOptions = Readonly<{
   link: LinkOptions;
   handshake: HandshakeOptions;
   aead: Aead;
+  /** In place of the system's TCP. */
+  sockets?: Sockets;
+  /** Connections at once beyond which whoever connects is closed at once; by default 64 less than the files this process may have open, and without end for other `sockets`. */
+  maxSockets?: number;
   /** Applies to loopback the limits that spare it. */
   loopbackIsPublic?: boolean;
   /** Where the nonce counters of both directions start, for tests of their end; both ends must agree. */
@@ -38,21 +50,30 @@ export function mconnTransport(options: MconnTransportOptions): Transport {
 class MconnTransport implements Transport {
   readonly protocols = ['mconn', 'tcp'] as const;
   readonly #options: MconnTransportOptions;
+  readonly #sockets: Sockets;
   readonly #admission: Admission;
   readonly #budget: ReassemblyBudget;
   /** Shaken hands with by nobody yet; as many as handshakes may be pending. */
   readonly #arrived = new Set<MconnConnection>();
   readonly #acceptors: Waiter<MconnConnection | undefined>[] = [];
   #state: 'new' | 'starting' | 'listening' | 'closed' = 'new';
-  #server: Server | undefined;
+  readonly #listener: Listener;
   #endpoint: Endpoint | undefined;
-  #acceptErrors = 0;
   #closing: Promise<void> | undefined;
 
   constructor(options: MconnTransportOptions) {
-    const { clock, handshake, link, loopbackIsPublic = false } = options;
+    const { clock, handshake, link, loopbackIsPublic = false, sockets = { connect, createServer } } = options;
     this.#options = options;
-    this.#admission = new Admission(handshake, clock, loopbackIsPublic);
+    this.#sockets = sockets;
+    const limit = options.sockets ? Infinity : (descriptorLimit() ?? Infinity);
+    const { maxSockets = Math.max(1, limit - otherDescriptors) } = options;
+    this.#admission = new Admission({ handshake, clock, loopbackIsPublic, maxSockets });
+    this.#listener = new Listener({
+      clock,
+      createServer: (server) => sockets.createServer(server),
+      options: { pauseOnConnect: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs },
+      onSocket: (socket) => this.#arrive(socket),
+    });
     this.#budget = new ReassemblyBudget(link.maxReassemblyBytes);
   }
 
@@ -66,27 +87,13 @@ class MconnTransport implements Transport {
     if (this.#state === 'closed') throw new TroupeError('ERR_TRANSPORT_CLOSED');
     if (this.#state !== 'new') throw new TroupeError('ERR_LISTEN_UNAVAILABLE', 'it listens already');
     this.#state = 'starting';
-    const server = createServer({ pauseOnConnect: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs });
-    this.#server = server;
-    server.on('connection', (socket) => this.#arrive(socket));
     try {
-      await waitFor<void>(signal, (waiter) => {
-        server.on('error', (cause) => {
-          this.#acceptErrors++; // descriptors run out, an interface vanishes: the next accept may succeed
-          waiter.fail(new TroupeError('ERR_LISTEN_UNAVAILABLE', `${formatEndpoint(endpoint)}: ${cause.message}`, { cause }));
-        });
-        server.on('close', () => waiter.fail(new TroupeError('ERR_TRANSPORT_CLOSED')));
-        server.listen({ host: ip, port, backlog }, () => waiter.settle());
-      });
+      this.#endpoint = { protocol: 'mconn', ip, port: await this.#listener.open({ ip, port }, signal), path: '' };
     } catch (error) {
-      server.close();
-      this.#server = undefined;
       if (!this.#closing) this.#state = 'new';
       throw error;
     }
     this.#state = 'listening';
-    this.#acceptErrors = 0;
-    this.#endpoint = { protocol: 'mconn', ip, port: (server.address() as AddressInfo).port, path: '' };
   }
 
   async accept(signal: AbortSignal): Promise<Connection | undefined> {
@@ -105,7 +112,7 @@ class MconnTransport implements Transport {
     const { ip, port } = usable(endpoint);
     if (ip === '255.255.255.255' || ipaddr.parse(ip).range() === 'multicast')
       throw new TroupeError('ERR_ENDPOINT_INVALID', 'not the address of one host');
-    const socket = connect({
+    const socket = this.#sockets.connect({
       host: ip,
       port: port === 0 ? defaultPort : port,
       noDelay: true,
@@ -138,7 +145,10 @@ class MconnTransport implements Transport {
       aead: this.#options.aead.name,
       pendingHandshakes: this.#admission.pending,
       reassemblyBytes: this.#budget.bytes,
-      acceptErrors: this.#acceptErrors,
+      sockets: this.#admission.sockets,
+      listening: Number(this.#listener.isListening),
+      acceptErrors: this.#listener.errors,
+      listenLosses: this.#listener.losses,
       ...Object.fromEntries(rejected),
     };
   }
@@ -146,8 +156,7 @@ class MconnTransport implements Transport {
   async #close(): Promise<void> {
     this.#state = 'closed';
     this.#endpoint = undefined;
-    // The callback of `close` waits for connections, which live on; the listening descriptor itself is closed within one turn of the event loop.
-    this.#server?.close();
+    this.#listener.close();
     for (const acceptor of this.#acceptors.splice(0)) acceptor.settle(undefined);
     const reason = new TroupeError('ERR_TRANSPORT_CLOSED');
     await Promise.all([...this.#arrived].map((connection) => connection.close({ reason })));
@@ -169,13 +178,16 @@ class MconnTransport implements Transport {
 
   #connection(socket: Socket, direction: Connection['direction'], settled?: () => void): MconnConnection {
     const { aead, clock, handshake, link, nonceStart } = this.#options;
-    return new MconnConnection({
+    const connection = new MconnConnection({
       ...{ aead, budget: this.#budget, clock, direction, handshake, link, socket },
       localEndpoint: endpointOf(socket.localAddress, socket.localPort),
       remoteEndpoint: endpointOf(socket.remoteAddress, socket.remotePort),
       ...(nonceStart === undefined ? {} : { nonceStart }),
       ...(settled === undefined ? {} : { settled }),
     });
+    const gone = this.#admission.countSocket();
+    void connection.ended.then(gone);
+    return connection;
   }
 }
 

@@ -3,7 +3,7 @@ import { TroupeError } from '../../proto/errors.ts';
 import type { Endpoint } from '../../proto/endpoint.ts';
 import { nodeIdOf, verifySignature, type NodeId } from '../../proto/identity.ts';
 import { decodeNodeInfo, encodeNodeInfo, validateNodeInfo } from '../../proto/node-info.ts';
-import type { Clock } from '../clock.ts';
+import { withDeadline, type Clock, type TimerHandle } from '../clock.ts';
 import type { Connection, ConnectionStatus, Handshake, Message, RemotePeer } from '../transport.ts';
 import type { Greeting, Lane } from './lane.ts';
 import { waitFor, type Waiter } from '../waiter.ts';
@@ -15,15 +15,21 @@ export type MemoryConnectionParts = Readonly<{
   /** Unique in the network; what both ends sign, so that no greeting fits another connection. */
   serial: number;
   owner: NodeId;
+  /** The node at the other end. */
+  remote: NodeId;
   direction: Direction;
   localEndpoint: Endpoint;
   remoteEndpoint: Endpoint;
   out: Lane;
   in: Lane;
   clock: Clock;
-  /** True while the node that owns this end takes nothing that has arrived. */
-  isPaused: () => boolean;
-  forget: (connection: MemoryConnection) => void;
+  /** Longest time from here to the remote's greeting, in milliseconds. */
+  handshakeMs: number;
+  /** Bytes a second that the node which owns this end takes of what has arrived; 0 for none, undefined for all. */
+  readRate: () => number | undefined;
+  greeted: (connection: MemoryConnection) => void;
+  taken: (connection: MemoryConnection, message: Message) => void;
+  forget: (connection: MemoryConnection, error: Error | undefined) => void;
 }>;
 
 /** An end as its node's link sees it, and (`breakOff`, `wake`) as the network does. */
@@ -33,6 +39,7 @@ export class MemoryConnection implements Connection {
   readonly #capacities = new Map<number, number>();
   readonly #counts = { bytesSent: 0, bytesReceived: 0, messagesSent: 0, messagesReceived: 0 };
   #state: 'new' | 'greeting' | 'open' | 'closing' | 'ended' = 'new';
+  #isGreeted = false;
   /** What every later call fails with. */
   #failure: Error | undefined;
   /** Set when the remote has finished and what it sent before may still be unread. */
@@ -44,6 +51,9 @@ export class MemoryConnection implements Connection {
   #pongDue = false;
   #roundTripMs: number | undefined;
   #heardAt: number;
+  /** Under a read rate: when the message taken last has been read, and the timer for it. */
+  #readAt = 0;
+  #readTimer: TimerHandle;
   #resolveEnded!: (error: Error | undefined) => void;
   #closing: Promise<void> | undefined;
 
@@ -60,10 +70,20 @@ export class MemoryConnection implements Connection {
       probed: (kind) => this.#probed(kind),
       ended: (error, drop) => this.#remoteEnded(error, drop),
     });
+    parts.out.watch({ stalled: (error) => this.#end(error, error) });
   }
 
   get owner(): NodeId {
     return this.#parts.owner;
+  }
+
+  get remote(): NodeId {
+    return this.#parts.remote;
+  }
+
+  /** Whether its handshake has succeeded. */
+  get isGreeted(): boolean {
+    return this.#isGreeted;
   }
 
   get hasEnded(): boolean {
@@ -95,15 +115,24 @@ export class MemoryConnection implements Connection {
         signature: own.key.sign(proofOf(serial, direction)),
         nodeInfo: encodeNodeInfo(own.nodeInfo),
       });
-      const theirs = this.#takeGreeting() ?? (await waitFor<Greeting>(signal, (waiter) => (this.#awaitsGreeting = waiter)));
+      const theirs = this.#takeGreeting() ?? (await this.#nextGreeting(signal));
       this.#assertLive(); // it may have ended between the greeting's arrival and now
       const remote = this.#verify(theirs, own);
       this.#state = 'open';
+      this.#isGreeted = true;
+      this.#parts.greeted(this);
       return remote;
     } catch (error) {
       this.#end(error as Error, error as Error);
       throw error;
     }
+  }
+
+  #nextGreeting(signal: AbortSignal): Promise<Greeting> {
+    const { clock, handshakeMs } = this.#parts;
+    return withDeadline(clock, handshakeMs, 'ERR_HANDSHAKE_TIMEOUT', signal, (deadline) =>
+      waitFor<Greeting>(deadline, (waiter) => (this.#awaitsGreeting = waiter)),
+    );
   }
 
   sendMessage(message: Message, signal: AbortSignal): void | Promise<void> {
@@ -185,12 +214,13 @@ export class MemoryConnection implements Connection {
     if (this.#state === 'ended') return;
     this.#state = 'ended';
     this.#failure ??= error;
-    const { out, in: into, forget } = this.#parts;
+    const { clock, out, in: into, forget } = this.#parts;
+    clock.clearTimeout(this.#readTimer);
     if (told) out.end(told, true, error);
     out.refuse(error);
     into.discard();
     this.#failWaiters(error);
-    forget(this);
+    forget(this, outcome);
     this.#resolveEnded(outcome);
   }
 
@@ -231,7 +261,7 @@ export class MemoryConnection implements Connection {
 
   /** Hands what has arrived to whoever waits for it. */
   #serve(): void {
-    if (this.#pongDue && !this.#parts.isPaused()) {
+    if (this.#pongDue && this.#parts.readRate() !== 0) {
       this.#pongDue = false;
       this.#parts.out.probe('pong');
     }
@@ -249,11 +279,22 @@ export class MemoryConnection implements Connection {
   }
 
   #takeGreeting(): Greeting | undefined {
-    return this.#parts.isPaused() ? undefined : this.#greeting;
+    return this.#parts.readRate() === 0 ? undefined : this.#greeting;
+  }
+
+  /** Whether the owner's pace lets it read now; sees to it that it looks again when it does. */
+  #mayRead(rate: number): boolean {
+    const { clock } = this.#parts;
+    const waitMs = this.#readAt - clock.now();
+    if (rate > 0 && waitMs <= 0) return true;
+    clock.clearTimeout(this.#readTimer);
+    if (rate > 0) this.#readTimer = clock.setTimeout(() => this.#serve(), waitMs);
+    return false;
   }
 
   #take(): Message | undefined {
-    if (this.#parts.isPaused()) return undefined;
+    const rate = this.#parts.readRate();
+    if (rate !== undefined && !this.#mayRead(rate)) return undefined;
     const message = this.#parts.in.take();
     if (!message) {
       if (this.#remoteEnd) this.#end(this.#remoteEnd, this.#remoteEnd);
@@ -264,9 +305,11 @@ export class MemoryConnection implements Connection {
       this.#end(fault, fault);
       return undefined;
     }
+    if (rate !== undefined) this.#readAt = this.#parts.clock.now() + (message.bytes.length / rate) * 1_000;
     this.#counts.messagesReceived++;
     this.#counts.bytesReceived += message.bytes.length;
-    return { channelId: message.channelId, bytes: Uint8Array.from(message.bytes) }; // the sender may have given the same bytes to others
+    this.#parts.taken(this, message);
+    return { channelId: message.channelId, bytes: new Uint8Array(message.bytes) }; // the sender may have given the same bytes to others
   }
 
   #faultOf({ channelId, bytes }: Message): TroupeError | undefined {

@@ -1,18 +1,23 @@
 /** One direction of a connection in memory: a bounded wire with delay, loss and reordering, and the remote's unread messages at its end. */
-import type { TroupeError } from '../../proto/errors.ts';
+import { TroupeError } from '../../proto/errors.ts';
 import type { Clock, Random, TimerHandle } from '../clock.ts';
 import type { Message } from '../transport.ts';
+import type { WayConditions } from './ways.ts';
 
-/** How a lane treats what it carries; durations in milliseconds, chances from 0 to 1. */
+/** What a lane runs on. */
 export type LaneOptions = Readonly<{
   clock: Clock;
   random: Random;
-  latencyMs: number;
-  jitterMs: number;
-  loss: number;
-  reorder: number;
   bufferMessages: number;
   bufferBytes: number;
+  /** A writer whose held message finds no room for this long, in milliseconds, gives up. */
+  stallMs: number;
+  /** How messages travel just now. */
+  conditions(): WayConditions;
+  /** Whether nothing arrives just now. */
+  isClosed(): boolean;
+  /** Told of each message that vanishes. */
+  onLost(message: Message): void;
 }>;
 
 /** What one side says about itself in the handshake: a proof of its key, and its NodeInfo encoded. */
@@ -35,6 +40,9 @@ export type LaneReader = Readonly<{
   ended: (error: TroupeError, drop: boolean) => void;
 }>;
 
+/** Whoever writes it, told that the remote takes nothing. */
+export type LaneWriter = Readonly<{ stalled: (error: TroupeError) => void }>;
+
 /** What the network counts. */
 export type Tally = { sent: number; delivered: number; lost: number };
 
@@ -42,7 +50,6 @@ export type Tally = { sent: number; delivered: number; lost: number };
 export class Lane {
   readonly #options: LaneOptions;
   readonly #tally: Tally;
-  readonly #isCut: () => boolean;
   readonly #held = new Map<number, Held>();
   readonly #inFlight: Parcel[] = [];
   readonly #unread: Message[] = [];
@@ -55,18 +62,27 @@ export class Lane {
   #timer: TimerHandle;
   #timerAt: number | undefined;
   #reader: LaneReader | undefined;
+  #writer: LaneWriter | undefined;
   #over = false;
   #drained: (() => void) | undefined;
+  /** When the wire has carried everything sent so far. */
+  #wireFreeAt = 0;
+  #stallTimer: TimerHandle;
+  #movedAt = 0;
 
-  constructor(options: LaneOptions, tally: Tally, isCut: () => boolean) {
+  constructor(options: LaneOptions, tally: Tally) {
     this.#options = options;
     this.#tally = tally;
-    this.#isCut = isCut;
   }
 
   /** Names the reader; once, before anything is written. */
   attach(reader: LaneReader): void {
     this.#reader = reader;
+  }
+
+  /** Names the writer, on the same terms. */
+  watch(writer: LaneWriter): void {
+    this.#writer = writer;
   }
 
   /** Whether this channel's place for a message that found no room is taken. */
@@ -94,6 +110,7 @@ export class Lane {
     const room = new Promise<void>((resolve, reject) => (settle = { resolve, reject }));
     room.catch(() => undefined); // the writer may have stopped waiting
     this.#held.set(message.channelId, { message, ...settle!, room });
+    if (this.#stallTimer === undefined) this.#watchStall();
     return room;
   }
 
@@ -131,6 +148,7 @@ export class Lane {
   /** The writer knows that the remote is gone: who waits for room fails. */
   refuse(error: Error): void {
     this.#over = true;
+    this.#clearStall();
     for (const held of this.#held.values()) held.reject(error);
     this.#held.clear();
     this.#drained?.();
@@ -148,19 +166,27 @@ export class Lane {
   }
 
   #launch(message: Message): void {
-    const { loss, random } = this.#options;
+    const { random, conditions, onLost } = this.#options;
+    const { loss, duplicate } = conditions();
     if (loss > 0 && random() < loss) {
       this.#tally.lost++;
+      onLost(message);
       return;
     }
+    this.#carry(message);
+    if (duplicate > 0 && random() < duplicate) this.#carry(message);
+  }
+
+  #carry(message: Message): void {
     this.#used++;
     this.#usedBytes += message.bytes.length;
-    this.#post({ kind: 'message', message }, this.#messageArrival(message.channelId));
+    this.#post({ kind: 'message', message }, this.#messageArrival(message));
   }
 
   #release(message: Message): void {
     this.#used--;
     this.#usedBytes -= message.bytes.length;
+    this.#movedAt = this.#options.clock.now();
     for (const [channelId, held] of this.#held) {
       if (!this.#hasRoom(held.message)) break;
       this.#held.delete(channelId);
@@ -168,14 +194,44 @@ export class Lane {
       held.resolve();
     }
     if (this.#held.size === 0) {
+      this.#clearStall();
       this.#drained?.();
       this.#drained = undefined;
     }
   }
 
+  /** Watches, while a message is held, that the remote takes something now and then. */
+  #watchStall(): void {
+    const { clock, stallMs } = this.#options;
+    this.#movedAt = clock.now();
+    const look = (): void => {
+      const waitedMs = clock.now() - this.#movedAt;
+      this.#stallTimer = undefined;
+      if (waitedMs >= stallMs) this.#writer?.stalled(new TroupeError('ERR_CONNECTION_STALLED', `${stallMs} ms`));
+      else this.#stallTimer = clock.setTimeout(look, stallMs - waitedMs);
+    };
+    this.#stallTimer = clock.setTimeout(look, stallMs);
+  }
+
+  #clearStall(): void {
+    this.#options.clock.clearTimeout(this.#stallTimer);
+    this.#stallTimer = undefined;
+  }
+
   #delay(): number {
-    const { latencyMs, jitterMs, random } = this.#options;
+    const { random, conditions } = this.#options;
+    const { latencyMs, jitterMs } = conditions();
     return jitterMs > 0 ? latencyMs + random() * jitterMs : latencyMs;
+  }
+
+  /** When the wire has carried a message, behind those before it. */
+  #carriedAt({ bytes }: Message): number {
+    const { clock, conditions } = this.#options;
+    const { bytesPerSecond } = conditions();
+    const now = clock.now();
+    if (bytesPerSecond === undefined) return now;
+    this.#wireFreeAt = Math.max(this.#wireFreeAt, now) + (bytes.length / bytesPerSecond) * 1_000;
+    return this.#wireFreeAt;
   }
 
   /** When something sent now arrives, behind everything sent before it. */
@@ -186,10 +242,12 @@ export class Lane {
   }
 
   /** As `#arrival` for a message, but one chosen to be late lets other channels pass, never its own. */
-  #messageArrival(channelId: number): number {
-    const { clock, random, reorder, latencyMs, jitterMs } = this.#options;
+  #messageArrival(message: Message): number {
+    const { random, conditions } = this.#options;
+    const { reorder, latencyMs, jitterMs } = conditions();
+    const { channelId } = message;
     const late = this.#late.get(channelId) ?? 0;
-    const at = Math.max(this.#floor, late, clock.now() + this.#delay());
+    const at = Math.max(this.#floor, late, this.#carriedAt(message) + this.#delay());
     if (reorder > 0 && random() < reorder) {
       const later = at + random() * (latencyMs + jitterMs);
       this.#late.set(channelId, later);
@@ -209,7 +267,7 @@ export class Lane {
 
   #deliverDue(): void {
     const now = this.#options.clock.now();
-    for (let first = this.#inFlight[0]; first && first.dueAt <= now && !this.#isCut(); first = this.#inFlight[0]) {
+    for (let first = this.#inFlight[0]; first && first.dueAt <= now && !this.#options.isClosed(); first = this.#inFlight[0]) {
       this.#inFlight.shift();
       this.#arrive(first.item);
     }
@@ -236,7 +294,7 @@ export class Lane {
   /** Keeps one timer, for the first parcel. */
   #rearm(): void {
     const { clock } = this.#options;
-    const first = this.#isCut() ? undefined : this.#inFlight[0];
+    const first = this.#reader && !this.#options.isClosed() ? this.#inFlight[0] : undefined;
     if (first && first.dueAt === this.#timerAt) return;
     clock.clearTimeout(this.#timer);
     this.#timerAt = first?.dueAt;

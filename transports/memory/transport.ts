@@ -14,7 +14,10 @@ export type Fabric = Readonly<{
   /** Makes this transport the one that is reached at its id. @throws TroupeError `ERR_LISTEN_UNAVAILABLE` when another one is. */
   register(transport: MemoryTransport): void;
   unregister(transport: MemoryTransport): void;
-  connect(from: NodeId, to: NodeId, signal: AbortSignal): Promise<Connection>;
+  /** Connects two nodes, as long as the process of the first one lives. */
+  connect(from: NodeId, to: NodeId, isKilled: () => boolean, signal: AbortSignal): Promise<Connection>;
+  /** Whether the process behind this id stands still, so that it accepts nothing. */
+  isFrozen(nodeId: NodeId): boolean;
 }>;
 
 /** The endpoint at which a node is reached on a memory network: protocol and path, no IP. */
@@ -30,6 +33,7 @@ export class MemoryTransport implements Transport {
   readonly #backlog: MemoryConnection[] = [];
   readonly #acceptors: Waiter<MemoryConnection | undefined>[] = [];
   #state: 'new' | 'listening' | 'closed' = 'new';
+  #isKilled = false;
 
   constructor(nodeId: NodeId, fabric: Fabric) {
     this.nodeId = nodeId;
@@ -59,7 +63,13 @@ export class MemoryTransport implements Transport {
 
   async dial(endpoint: Endpoint, signal: AbortSignal): Promise<Connection> {
     signal.throwIfAborted();
-    return this.#fabric.connect(this.nodeId, targetOf(endpoint), signal);
+    return this.#fabric.connect(this.nodeId, targetOf(endpoint), () => this.#isKilled, signal);
+  }
+
+  /** As `close`, and nothing leaves it any more: its process is gone. */
+  kill(): void {
+    this.#isKilled = true;
+    void this.close();
   }
 
   async close(): Promise<void> {
@@ -72,16 +82,30 @@ export class MemoryTransport implements Transport {
 
   /** Takes an inbound connection for `accept`; false when too many wait already. */
   offer(connection: MemoryConnection): boolean {
-    for (let acceptor = this.#acceptors.shift(); acceptor; acceptor = this.#acceptors.shift()) {
-      if (!acceptor.waiting) continue;
-      acceptor.settle(connection);
-      return true;
-    }
+    if (!this.#fabric.isFrozen(this.nodeId) && this.#handOver(connection)) return true;
     const live = this.#backlog.filter((waiting) => !waiting.hasEnded);
     this.#backlog.splice(0, this.#backlog.length, ...live);
     if (live.length >= backlogLimit) return false;
     this.#backlog.push(connection);
     return true;
+  }
+
+  /** Hands over what has come while its process stood still. */
+  thawed(): void {
+    for (let first = this.#backlog.shift(); first; first = this.#backlog.shift()) {
+      if (first.hasEnded || this.#handOver(first)) continue;
+      this.#backlog.unshift(first);
+      return;
+    }
+  }
+
+  #handOver(connection: MemoryConnection): boolean {
+    for (let acceptor = this.#acceptors.shift(); acceptor; acceptor = this.#acceptors.shift()) {
+      if (!acceptor.waiting) continue;
+      acceptor.settle(connection);
+      return true;
+    }
+    return false;
   }
 }
 

@@ -12,9 +12,16 @@ const generous = {
   startRatePerIp: 1_000_000,
 };
 
+const admissionOf = (
+  handshake: ReturnType<typeof options>,
+  clock: VirtualClock,
+  loopbackIsPublic: boolean,
+  maxSockets = Infinity,
+): Admission => new Admission({ handshake, clock, loopbackIsPublic, maxSockets });
+
 describe('admission', () => {
   test('bounds the handshakes under way, loopback too, and frees each place once', () => {
-    const admission = new Admission(options({ maxPending: 3 }), new VirtualClock(), false);
+    const admission = admissionOf(options({ maxPending: 3 }), new VirtualClock(), false);
     const places = ['127.0.0.1', '127.0.0.1', '8.8.8.8'].map((ip) => admission.admit(ip));
     expect([admission.pending, admission.admit('127.0.0.1'), admission.admit('1.1.1.1')]).toEqual([3, undefined, undefined]);
     places[0]!();
@@ -24,7 +31,7 @@ describe('admission', () => {
   });
 
   test('leaves places for a second address when one takes all it can', () => {
-    const admission = new Admission(options(), new VirtualClock(), false);
+    const admission = admissionOf(options(), new VirtualClock(), false);
     const admitted = Array.from({ length: 100 }, () => admission.admit('203.0.113.7')).filter(Boolean);
     expect(admitted).toHaveLength(4);
     expect(admission.admit('198.51.100.1')).toBeDefined();
@@ -37,7 +44,7 @@ describe('admission', () => {
     ['an IPv4 /24', Array.from({ length: 40 }, (_, index) => `203.0.113.${index}`), '203.0.114.1'],
     ['an IPv6 /56', Array.from({ length: 40 }, (_, index) => `2001:db8:0:a${index + 10}::1`), '2001:db8:0:b00::1'],
   ])('bounds the handshakes of %s', (_, ips, elsewhere) => {
-    const admission = new Admission(options(), new VirtualClock(), false);
+    const admission = admissionOf(options(), new VirtualClock(), false);
     expect(ips.filter((ip) => admission.admit(ip))).toHaveLength(16);
     expect(admission.rejected.get('pendingPerNet')).toBe(24);
     expect(admission.admit(elsewhere)).toBeDefined();
@@ -45,7 +52,7 @@ describe('admission', () => {
 
   test('bounds the rate of one address, and of all', () => {
     const clock = new VirtualClock();
-    const admission = new Admission(options({ ...generous, startRate: 50, startRatePerIp: 5 }), clock, false);
+    const admission = admissionOf(options({ ...generous, startRate: 50, startRatePerIp: 5 }), clock, false);
     const burst = (ip: string, count: number): number => Array.from({ length: count }, () => admission.admit(ip)).filter(Boolean).length;
     expect(burst('8.8.8.8', 10)).toBe(5);
     clock.advance(1_000);
@@ -62,7 +69,7 @@ describe('admission', () => {
 
   test('spares loopback from all but the total, unless loopback is public', () => {
     const admit = (loopbackIsPublic: boolean, ip: string): number => {
-      const admission = new Admission(options(), new VirtualClock(), loopbackIsPublic);
+      const admission = admissionOf(options(), new VirtualClock(), loopbackIsPublic);
       return Array.from({ length: 50 }, () => admission.admit(ip)).filter(Boolean).length;
     };
     expect([admit(false, '127.0.0.1'), admit(false, '::1'), admit(true, '127.0.0.1'), admit(true, '::1')]).toEqual([32, 32, 4, 4]);
@@ -70,12 +77,30 @@ describe('admission', () => {
 
   test('remembers a bounded number of addresses', () => {
     const clock = new VirtualClock();
-    const admission = new Admission(options(generous), clock, false);
+    const admission = admissionOf(options(generous), clock, false);
     for (let index = 0; index < 12_000; index++) admission.admit(`8.${index >> 16}.${(index >> 8) & 255}.${index & 255}`)!();
     expect(admission.remembered).toBeLessThanOrEqual(10_000);
     expect(admission.pending).toBe(0);
     clock.advance(10_000);
     admission.admit('9.9.9.9')!();
     expect(admission.remembered).toBe(1);
+  });
+
+  test('takes nobody while there are as many connections as there may be, whoever made them', () => {
+    const admission = admissionOf(options(), new VirtualClock(), false, 2);
+    const gone = admission.countSocket();
+    admission.countSocket();
+    expect([admission.sockets, admission.admit('127.0.0.1'), admission.admit('8.8.8.8')]).toEqual([2, undefined, undefined]);
+    expect(admission.rejected.get('sockets')).toBe(2);
+    gone();
+    expect(admission.admit('8.8.8.8')).toBeDefined();
+  });
+
+  test('takes the /64 of one IPv6 host for one address, whichever of them it uses', () => {
+    const admission = admissionOf(options({ ...generous, maxPendingPerIp: 4, startRatePerIp: 5 }), new VirtualClock(), false);
+    const from = (host: string): number =>
+      Array.from({ length: 20 }, (_, index) => admission.admit(`2001:db8:0:${host}::${index + 1}`)).filter(Boolean).length;
+    expect([from('a'), from('b')]).toEqual([4, 4]);
+    expect(admission.rejected.get('pendingPerIp')).toBe(32);
   });
 });

@@ -237,6 +237,25 @@ describe('a reader', () => {
     expect(plaintext()).toEqual(pattern(3_000));
   });
 
+  test('hands over what came together in one piece, whatever the frames hold, so that nothing that lies across them is put together again', () => {
+    const seal = stranger();
+    const lengths = [1_024, 1_024, 3, 0, 1_024, 500];
+    const wire = Buffer.concat(lengths.map((length, index) => seal(length, pattern(length, index * 10_000))));
+    const { feed, parts } = collector();
+    feed(wire);
+    expect(parts).toHaveLength(1);
+    expect(Buffer.from(parts[0]!)).toEqual(Buffer.concat(lengths.map((length, index) => pattern(length, index * 10_000))));
+  });
+
+  test('hands over what came before a frame that is none, in one piece too', () => {
+    const seal = stranger();
+    const { feed, parts } = collector();
+    expect(() => feed(Buffer.concat([seal(2, pattern(2)), seal(1, pattern(1)), seal(1_025), seal(9)]))).toThrow(
+      code('ERR_FRAME_MALFORMED'),
+    );
+    expect(parts.map((part) => part.length)).toEqual([3]);
+  });
+
   test('does work in proportion to the stream: each frame is opened once, each run filled once', () => {
     const work = (frames: number, size: number): { opened: number; taken: number } => {
       const count = { opened: 0, taken: 0 };

@@ -7,7 +7,7 @@ import type { Transport } from '../../../transports/transport.ts';
 import { honestUpTo, MconnBench, until } from '../../support/mconn-bench.ts';
 import { packetOf } from '../../support/mconn-halves.ts';
 import { RawPeer } from '../../support/raw-peer.ts';
-import { failureOf, handshakeOf, keyOf, live, nodeInfoOf, pattern, receive } from '../../support/transport-bench.ts';
+import { failureOf, handshakeOf, keyOf, live, nodeInfoOf, pattern, receive, staysPending } from '../../support/transport-bench.ts';
 
 const code = (name: string): unknown => expect.objectContaining({ code: name });
 
@@ -34,6 +34,29 @@ describe('the handshake', () => {
     await peer.frame();
     await peer.frame();
     expect(await said(peer)).toBe('021200');
+  });
+
+  test('keeps NodeInfo back until it may leave, once it knows to whom', async () => {
+    const { peer, ours } = await bench.meet(transport);
+    const asked: string[] = [];
+    let release = (): void => undefined;
+    const beforeNodeInfo = (id: string): Promise<void> => {
+      asked.push(id);
+      return new Promise((resolve) => (release = resolve));
+    };
+    const shaking = ours.handshake(handshakeOf(keyOf('b'), { beforeNodeInfo }), live());
+    const proof = await peer.agree(keyOf('a'));
+    expect(asked).toEqual([]);
+    await peer.send(Buffer.concat([proof, delimited(encodeNodeInfo(nodeInfoOf(keyOf('a'))))]));
+    await peer.frame();
+    await until(() => asked.length > 0);
+    expect(asked).toEqual([keyOf('a').id]);
+    const info = peer.frame();
+    expect(await staysPending(info)).toBe(true);
+    expect(await staysPending(shaking)).toBe(true);
+    release();
+    await info;
+    expect((await shaking).nodeId).toBe(keyOf('a').id);
   });
 
   test('takes all of it, and more frames, in one piece from the socket', async () => {

@@ -1,4 +1,4 @@
-import { createServer } from 'node:net';
+import { connect, createServer, type Server } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { handshakeOptions, parseOptions } from '../../../proto/options.ts';
 import { availableAeads, selectAead } from '../../../transports/mconn/aead.ts';
@@ -178,6 +178,47 @@ describe('the mconn transport', () => {
     await dial(transport, 20);
     await until(() => Number(status(transport)['rejected.pendingPerIp']) === 16);
     expect(status(transport)).toMatchObject({ pendingHandshakes: 4 });
+  });
+
+  test('takes nobody beyond the sockets it may have, its own dials included, and counts them', async () => {
+    const transport = mconnTransport({
+      ...{ clock, link: fastLink(), handshake: parseOptions(handshakeOptions, {}), aead: selectAead('noble'), maxSockets: 3 },
+    });
+    transports.push(transport);
+    await transport.listen(anyPort);
+    const other = await listening();
+    const own = await transport.dial(other.endpoints()[0]!, live());
+    const many = await dial(transport, 5);
+    await until(() => status(transport)['rejected.sockets'] === 3);
+    expect(status(transport)).toMatchObject({ sockets: 3, pendingHandshakes: 2 });
+    await own.close();
+    await until(() => status(transport)['sockets'] === 2);
+    await dial(transport, 1);
+    await until(() => status(transport)['sockets'] === 3);
+    for (const peer of many) peer.close();
+  });
+
+  test('listens again after its listening socket was lost, at the same endpoint, and connections live on', async () => {
+    const servers: Server[] = [];
+    const sockets = { connect, createServer: (options: object) => servers[servers.push(createServer(options)) - 1]! };
+    const transport = mconnTransport({
+      ...{ clock, link: fastLink(), handshake: parseOptions(handshakeOptions, {}), aead: selectAead('noble'), sockets },
+    });
+    transports.push(transport);
+    await transport.listen(anyPort);
+    const before = transport.endpoints();
+    const [peer] = await dial(transport, 1);
+    const ours = (await transport.accept(live()))!;
+    servers[0]!.close();
+    servers[0]!.emit('error', new Error('gone'));
+    expect(status(transport)).toMatchObject({ listening: 0, listenLosses: 1, acceptErrors: 1 });
+    await clock.advanceAsync(250);
+    await until(() => status(transport)['listening'] === 1);
+    expect(transport.endpoints()).toEqual(before);
+    await dial(transport, 1);
+    const later = (await transport.accept(live()))!;
+    await Promise.all([peer!.handshake(keyOf('a'), nodeInfoOf(keyOf('a'))), ours.handshake(handshakeOf(keyOf('b')), live())]);
+    await Promise.all([ours.close(), later.close()]);
   });
 
   test('knows an IPv4 remote by the same address when it comes through IPv6', async () => {

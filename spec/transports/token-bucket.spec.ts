@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { SlidingCount, TokenBucket } from '../../../transports/mconn/token-bucket.ts';
+import { SlidingCount, TokenBucket } from '../../transports/token-bucket.ts';
 
 describe('a token bucket', () => {
   test('is full at first, fills at its rate and never above its burst', () => {
