@@ -8,26 +8,29 @@ import { TroupeError, asTroupeError } from '../proto/errors.ts';
 import { generateNodeKey, nodeIdFromText, type NodeKey } from '../proto/identity.ts';
 import type { NodeInfo } from '../proto/node-info.ts';
 import { nodeOptions, parseOptions, type NodeOptions, type NodeOptionsInput } from '../proto/options.ts';
-import { guarded, supervisorMachine, type ChildSpec, type SupervisorInput } from '../machines/supervisor.ts';
+import type { SupervisorInput } from '../machines/supervisor.ts';
 import { selectAead } from '../transports/mconn/aead.ts';
 import { mconnTransport } from '../transports/mconn/transport.ts';
 import { resolver } from '../transports/resolve.ts';
 import type { Transport } from '../transports/transport.ts';
-import { realEnvironment, type Environment } from './environment.ts';
+import { checkIntensity, nodeSupervision } from './children.ts';
+import { environmentOf, type Environment } from './environment.ts';
+import type { Filters } from './filter.ts';
 import { nodeLog } from './log.ts';
-import { Counters, LoopDelay } from './metrics.ts';
+import { LoopDelay } from './loop-delay.ts';
+import { Counters, type Counted } from './metrics.ts';
 import { monitorAddress } from './monitor/address.ts';
 import { Exposition, expositionType } from './monitor/exposition.ts';
 import { facts } from './monitor/facts.ts';
-import { metered } from './monitor/metered.ts';
 import { monitorLogic, monitorServer, type MonitorServer } from './monitor/server.ts';
 import { monitorToken } from './monitor/token.ts';
 import { Traffic } from './monitor/traffic.ts';
+import { forgetKilledNode, publishUrl } from './monitor/whereabouts.ts';
 import { loadOrMakeNodeKey } from './node-key.ts';
 import { createPeerManager, type RunnablePeerManager } from './peer-manager.ts';
-import { storeLogic, type PeerStore } from './peer-store.ts';
+import type { Reputation } from '../machines/policy/score.ts';
+import type { PeerStore } from './peer-store.ts';
 import type { Reactor } from './reactor.ts';
-import { reactorSupervision } from './reactors.ts';
 import { Router } from './router.ts';
 import { status, type NodeStatus } from './status.ts';
 import { memoryStore } from './stores/memory.ts';
@@ -47,10 +50,17 @@ export type CreateNodeOptions = Omit<NodeOptionsInput, 'monitor' | 'store'> &
     /** Default: mconn. */
     transports?: readonly Transport[];
     reactors?: readonly Reactor[];
+    /** Who may connect and be connected to, by address and by id. */
+    filters?: Filters;
+    /** What is made of reports on peers, instead of the default policy. */
+    reputation?: Reputation;
     /** An XState inspector, passed through. */
     inspect?: unknown;
     log?: Logger;
-    environment?: Environment;
+    /** Time, chance, names and sockets; the real ones where left out. */
+    environment?: Partial<Environment>;
+    /** Told of each drop, disconnect, rejection and restart as it is counted; must not throw. */
+    witness?: (counted: Counted) => void;
   }>;
 
 /** The parts of one node. */
@@ -60,7 +70,7 @@ export class Parts {
   readonly environment: Environment;
   readonly log: Logger;
   readonly counters = new Counters();
-  readonly loopDelay = new LoopDelay();
+  readonly loopDelay: LoopDelay;
   readonly traffic = new Traffic();
   readonly transports: readonly Transport[];
   readonly manager: RunnablePeerManager;
@@ -71,6 +81,7 @@ export class Parts {
   readonly #reactors: readonly Reactor[];
   readonly #monitor: MonitorServer | undefined;
   readonly #listen: readonly Endpoint[];
+  readonly #home: string | undefined;
   #monitorUrl: string | undefined;
   #ready = false;
   /** Reactors that were given up. */
@@ -86,12 +97,16 @@ export class Parts {
   });
 
   constructor(given: CreateNodeOptions, key: NodeKey, options: NodeOptions) {
-    const { environment = realEnvironment(), home, log } = given;
+    const { home, log } = given;
+    const environment = environmentOf(given.environment);
     const { clock, random } = environment;
     this.options = options;
     this.key = key;
     this.environment = environment;
+    this.#home = home;
     this.startedAt = clock.now();
+    this.loopDelay = new LoopDelay(clock);
+    if (given.witness) this.counters.witness = given.witness;
     this.log = (log ?? nodeLog({ level: options.logLevel, clock })).child({ node: key.id.slice(0, 8) });
     this.transports = given.transports ?? [defaultTransport(options, environment)];
     // Without peer exchange its channel is not even listed.
@@ -115,6 +130,8 @@ export class Parts {
       random,
       log: this.log.child({ actor: 'peerManager' }),
       selfAddress: () => this.selfAddress(),
+      reputation: given.reputation,
+      onCaught: () => this.counters.catch('reputation'),
       roundTripOf: (link) => this.router.roundTripOf(link),
     });
     this.router = new Router({
@@ -125,8 +142,11 @@ export class Parts {
       options,
       counters: this.counters,
       manager: this.manager,
-      transports: this.transports.map((transport) => metered(transport, this.traffic, clock)),
-      resolve: resolver({ clock, timeoutMs: options.dialer.resolveMs }),
+      transports: this.transports,
+      filters: given.filters,
+      load: environment.load?.(),
+      traffic: this.traffic,
+      resolve: resolver({ clock, timeoutMs: options.dialer.resolveMs, ...(environment.resolve && { lookup: environment.resolve }) }),
       nodeInfo: (channels) => this.nodeInfo(channels),
     });
     this.#monitor = this.#makeMonitor();
@@ -154,6 +174,7 @@ export class Parts {
   /** Starts listening on every endpoint. @throws TroupeError `ERR_LISTEN_UNAVAILABLE`, `ERR_ENDPOINT_INVALID`, `ERR_TRANSPORT_UNKNOWN`. */
   async listen(signal: AbortSignal): Promise<void> {
     this.loopDelay.start();
+    if (this.#home !== undefined) forgetKilledNode(this.#home);
     this.store.open();
     for (const endpoint of this.#listen) {
       const transport = this.transports.find(({ protocols }) => protocols.includes(endpoint.protocol));
@@ -170,61 +191,23 @@ export class Parts {
     await this.store.close();
   }
 
-  /** The node's children, in the order they start: rest_for_one. */
+  /** The input of the node's supervisor. */
   supervision(): SupervisorInput {
-    const { clock, random } = this.environment;
-    const { options, counters } = this;
-    const children: ChildSpec[] = [
-      { key: 'store', logic: storeLogic({ store: this.store }), restart: 'permanent', drain: () => this.store.close() },
-      { key: 'peerManager', logic: this.manager.logic, restart: 'permanent', drain: () => this.store.flush() },
-      this.router.spec(),
-      {
-        key: 'reactors',
-        logic: guarded(supervisorMachine),
-        input: this.#reactorSupervision(),
-        restart: 'permanent',
-        drain: () => Promise.resolve(),
-      },
-    ];
-    if (this.#monitor) children.push({ key: 'monitor', logic: this.#monitorLogic(this.#monitor), restart: 'permanent' });
-    return {
-      name: 'node',
-      strategy: 'rest_for_one',
-      intensity: options.supervision,
-      now: () => clock.now(),
-      random,
-      children,
+    return nodeSupervision({
+      options: this.options,
+      environment: this.environment,
+      counters: this.counters,
+      log: this.log,
+      store: this.store,
+      manager: this.manager,
+      router: this.router,
+      transports: this.transports,
+      reactors: this.#reactors,
+      monitor: this.#monitor && this.#monitorLogic(this.#monitor),
       onFault: (key, error) => this.#onFault(key, error),
-      onRestart: (key) => counters.restart(key),
-    };
-  }
-
-  #reactorSupervision(): () => SupervisorInput {
-    const { clock, random } = this.environment;
-    const { options, log, counters, manager, router } = this;
-    return reactorSupervision(this.#reactors, {
-      openChannel: (channel) => router.openChannel(channel),
-      services: (reactor) => ({
-        peers: manager.peers,
-        manager,
-        link: (id) => router.link(id),
-        protocols: this.transports.flatMap(({ protocols }) => protocols),
-        options,
-        clock,
-        random,
-        log: log.child({ reactor: reactor.name }),
-        onCaught: () => counters.catch(reactor.name),
-      }),
-      supervision: {
-        intensity: options.supervision,
-        now: () => clock.now(),
-        random,
-        onFault: (key, error) => log.error({ reactor: key, error: (error as Error).message }, 'reactor failed'),
-        onRestart: (key) => counters.restart(key),
-        onIsolated: (key, error) => {
-          this.isolated.add(key);
-          this.onIsolated(key, asTroupeError(error));
-        },
+      onIsolated: (key, error) => {
+        this.isolated.add(key);
+        this.onIsolated(key, asTroupeError(error));
       },
     });
   }
@@ -234,9 +217,21 @@ export class Parts {
       server,
       onListening: (url) => {
         this.#monitorUrl = url;
+        const withdraw = this.#publish(url);
         this.#listened();
+        return withdraw;
       },
     });
+  }
+
+  /** Tells commands of the same user where we are. A home that takes no file is no reason not to run. */
+  #publish(url: string): () => void {
+    try {
+      return this.#home === undefined ? () => undefined : publishUrl(this.#home, url);
+    } catch (error) {
+      this.log.warn({ error: (error as Error).message }, 'commands will not find the monitor: its URL cannot be written to the home');
+      return () => undefined;
+    }
   }
 
   #onFault(key: string, error: unknown): void {
@@ -259,6 +254,7 @@ export class Parts {
       health: () => ({ ok: this.#ready, nodeId: this.key.id, store: this.store.state }),
       metrics: { type: expositionType, text: () => exposition.text() },
       peers: this.manager.peers,
+      clock: this.environment.clock,
       log: this.log.child({ actor: 'monitor' }),
     });
   }
@@ -303,10 +299,25 @@ export class Parts {
 
 /** Checks options and loads the key. @throws TroupeError `ERR_OPTION_INVALID`, `ERR_NODE_KEY_INVALID`, `ERR_NODE_KEY_UNREADABLE`, `ERR_ADDRESS_INVALID`, `ERR_HOME_IN_USE`. */
 export async function assemble(given: CreateNodeOptions): Promise<Parts> {
-  const { home, store, key, transports: _t, reactors: _r, inspect: _i, log: _l, environment: _e, monitor, ...others } = given;
+  const {
+    home,
+    store,
+    key,
+    transports: _t,
+    reactors: _r,
+    filters: _f,
+    reputation: _p,
+    inspect: _i,
+    log: _l,
+    environment: _e,
+    witness: _w,
+    monitor,
+    ...others
+  } = given;
   const rest = ownStore(given) ? others : { ...others, ...(store && { store }) };
   if (home !== undefined && (ownStore(given) ?? key)) throw new TroupeError('ERR_OPTION_INVALID', 'give either home, or store and key');
   const options = parseOptions(nodeOptions, { ...rest, ...(monitor !== undefined && { monitor: monitor === false ? 'off' : monitor }) });
+  checkIntensity(options);
   if (home !== undefined) mkdirSync(home, { recursive: true });
   const path = home === undefined ? undefined : join(home, 'node_key.json');
   const loaded = path === undefined ? { key: key ?? generateNodeKey(), exposed: false } : await loadOrMakeNodeKey(path);
@@ -320,13 +331,14 @@ function ownStore({ store }: CreateNodeOptions): PeerStore | undefined {
   return store && 'load' in store ? store : undefined;
 }
 
-function defaultTransport(options: NodeOptions, { clock }: Environment): Transport {
+function defaultTransport(options: NodeOptions, { clock, sockets }: Environment): Transport {
   return mconnTransport({
     clock,
     link: options.link,
     handshake: options.handshake,
     aead: selectAead(options.aead),
     loopbackIsPublic: options.loopbackIsPublic,
+    ...(sockets && { sockets }),
   });
 }
 

@@ -1,5 +1,6 @@
 /** A node: the object for those who want one, and the logic for those who spawn it in a system of their own. */
-import { createActor, fromCallback, fromPromise, type AnyActorRef, type InspectionEvent, type Observer } from 'xstate';
+import { createActor, fromCallback, fromPromise, type AnyActorLogic, type AnyActorRef, type InspectionEvent, type Observer } from 'xstate';
+import type { Logger } from 'pino';
 import { TroupeError, asTroupeError } from '../proto/errors.ts';
 import type { NodeId } from '../proto/identity.ts';
 import { nodeMachine, type Assembly, type NodeEvent, type NodeOutput } from '../machines/node.ts';
@@ -33,7 +34,7 @@ export interface Node extends AsyncDisposable {
  * The node as XState logic: input are the options of `createNode`; it takes `node.stop`, `peer.dial`, `peer.disconnect` and `peer.ban`,
  * emits `node.ready`, `peer.up`, `peer.down` and `reactor.isolated`, and ends with why it ended.
  */
-export const nodeLogic = guarded(
+export const nodeLogic = releasing(
   nodeMachine.provide({
     actors: {
       prepare: fromPromise<Assembly, { given: unknown }>(({ input, signal }) => prepare(input.given as CreateNodeOptions | Parts, signal)),
@@ -57,6 +58,27 @@ export const nodeLogic = guarded(
     },
   }),
 );
+
+/** Gives back what was opened also when the host stops the node from above, without asking it to stop, or when its chart fails. */
+function releasing<T extends AnyActorLogic>(logic: T): T {
+  const reaping = guarded(logic);
+  const wrapped = Object.create(logic) as T;
+  wrapped.transition = (snapshot: { context: { assembly?: Assembly } }, event: Readonly<{ type: string }>, scope: unknown): unknown => {
+    const release = (): void => {
+      const parts = snapshot.context.assembly && partsOf(snapshot.context.assembly);
+      parts?.release().catch((error: unknown) => parts.log.error({ err: error }, 'not everything could be given back'));
+    };
+    try {
+      const next: unknown = reaping.transition(snapshot, event, scope as never);
+      if (event.type === 'xstate.stop') release();
+      return next;
+    } catch (error) {
+      release();
+      throw error;
+    }
+  };
+  return wrapped;
+}
 
 /** The chart knows its assembly only as something opaque; it is always ours. */
 function partsOf(assembly: Assembly): Parts {
@@ -112,6 +134,18 @@ export async function createNode(options: CreateNodeOptions): Promise<Node> {
 
 type Inspector = Observer<InspectionEvent> | ((event: InspectionEvent) => void);
 
+/** A viewer that throws would stop the actor that it looks at from taking events, for ever. */
+function harmless(inspect: Inspector, log: Logger): (event: InspectionEvent) => void {
+  const tell = typeof inspect === 'function' ? inspect : (event: InspectionEvent): void => inspect.next?.(event);
+  return (event) => {
+    try {
+      tell(event);
+    } catch (error) {
+      log.error({ err: error }, 'the inspector failed');
+    }
+  };
+}
+
 class HostedNode implements Node {
   readonly ended: Promise<Error | undefined>;
   readonly #parts: Parts;
@@ -122,7 +156,11 @@ class HostedNode implements Node {
   constructor(parts: Parts, inspect: Inspector | undefined) {
     this.#parts = parts;
     this.ended = new Promise((resolve) => (this.#end = resolve));
-    this.#actor = createActor(nodeLogic, { input: parts, clock: parts.environment.clock, ...(inspect && { inspect }) });
+    this.#actor = createActor(nodeLogic, {
+      input: parts,
+      clock: parts.environment.clock,
+      ...(inspect && { inspect: harmless(inspect, parts.log) }),
+    });
     this.#actor.subscribe({
       complete: () => this.#over((this.#actor.getSnapshot().output as NodeOutput | undefined)?.error),
       error: (error) => this.#over(asTroupeError(error)),

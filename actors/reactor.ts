@@ -11,6 +11,7 @@ import { Attendance } from './attendance.ts';
 import type { Behaviour, Channel, ChannelOptions } from './channel.ts';
 import { each, repeat } from './loops.ts';
 import type { PeerManager, PeerUpdate, Peers } from './peer-manager.ts';
+import { Pulse, Work } from './pulse.ts';
 
 /** Channels by the reactor's own names for them. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- each channel has its own message type
@@ -25,6 +26,8 @@ export type ReactorContext<C extends ChannelDeclarations = ChannelDeclarations> 
   log: Logger;
   clock: Clock;
   random: Random;
+  /** Tells the watchdog that a long piece of work goes on: to be called at least every `supervision.watchdogMs` in one that lasts longer than three of them. */
+  alive(): void;
 }>;
 
 /** What the node adds to the context for reactors of its own, like peer exchange. No contract: it changes with the node. */
@@ -37,13 +40,21 @@ export type InternalContext = Readonly<{
   protocols?: readonly string[];
   /** Told of each throw that a reactor survived and blamed on nobody. */
   onCaught?: () => void;
+  /** Its signs of life, for its watchdog. */
+  pulse?: Pulse;
 }>;
 
 /** The input of a reactor's logic but for what belongs to one start of it. */
-export type ReactorServices = Omit<ReactorContext, 'channels' | 'signal'> & InternalContext;
+export type ReactorServices = Omit<ReactorContext, 'channels' | 'signal' | 'alive'> & InternalContext;
 
 /** A reactor as the node takes it: a name, its channels, and any XState logic whose input is a `ReactorContext`. */
-export type Reactor = Readonly<{ name: string; channels: ChannelDeclarations; logic: AnyActorLogic }>;
+export type Reactor = Readonly<{
+  name: string;
+  channels: ChannelDeclarations;
+  logic: AnyActorLogic;
+  /** A crash loop ends the node instead of isolating the reactor. */
+  essential?: boolean;
+}>;
 
 type MessageOf<O> = O extends ChannelOptions<infer M> ? M : never;
 /** One message with its sender and the channel it came on. */
@@ -55,6 +66,8 @@ export type Incoming<C extends ChannelDeclarations> = {
 export type ReactorHandlers<C extends ChannelDeclarations> = Readonly<{
   name: string;
   channels: C;
+  /** A crash loop ends the node instead of isolating the reactor. */
+  essential?: boolean;
   onStart?(context: ReactorContext<C>): void | Promise<void>;
   onMessage?(incoming: Incoming<C>, context: ReactorContext<C>): void | Promise<void>;
   onPeerUpdate?(update: PeerUpdate, context: ReactorContext<C>): void | Promise<void>;
@@ -80,13 +93,16 @@ export class PeerFault extends Error {
  * A timer first runs after its time, skips what it missed, and never overlaps itself.
  *
  * What `onMessage` throws is logged and counted, and the next message is taken; a `PeerFault` is reported against the sender.
- * Whatever else throws fails the actor, for its supervisor to restart. Stopping aborts `signal`, ends all loops and clears all timers.
+ * Whatever else throws fails the actor, for its supervisor to restart; so does a handler that does not come back and waits for no channel.
+ * What `onPeerUpdate` throws, and an `onMessage` that hangs, may be a remote's doing, and never isolates the reactor.
+ * Stopping aborts `signal`, ends all loops and clears all timers.
  */
 export function reactor<const C extends ChannelDeclarations>(handlers: ReactorHandlers<C>): Reactor {
-  return { name: handlers.name, channels: handlers.channels, logic: reactorLogic<C>(() => handlers) };
+  const { name, channels, essential = false } = handlers;
+  return { name, channels, essential, logic: reactorLogic<C>(() => handlers) };
 }
 
-type Handlers<C extends ChannelDeclarations> = Omit<ReactorHandlers<C>, 'name' | 'channels'>;
+type Handlers<C extends ChannelDeclarations> = Omit<ReactorHandlers<C>, 'name' | 'channels' | 'essential'>;
 
 /** The logic behind `reactor`, for handlers that are made anew, and with them their state, at each start. */
 export function reactorLogic<C extends ChannelDeclarations, Extra = unknown>(
@@ -109,10 +125,11 @@ async function run<C extends ChannelDeclarations, Extra>(
     if (signal.aborted) stop();
   }
   const context = { ...input, signal: stopping.signal };
+  const { pulse = new Pulse(1) } = input as Partial<InternalContext>;
   try {
     const handlers = make(context);
-    await handlers.onStart?.(context);
-    await Promise.all(loops(handlers, context));
+    await started(handlers, context, pulse);
+    await Promise.all(loops(handlers, context, pulse));
   } catch (error) {
     // What a handler throws because it is stopped is no fault.
     if (!stopping.signal.aborted) throw error;
@@ -122,20 +139,57 @@ async function run<C extends ChannelDeclarations, Extra>(
   }
 }
 
+/** Without `onMessage` it may be `onStart` that reads the channels, for as long as the reactor lives; then it is watched by what it reads. */
+async function started<C extends ChannelDeclarations>(
+  { onStart, onMessage }: Handlers<C>,
+  context: ReactorContext<C>,
+  pulse: Pulse,
+): Promise<void> {
+  if (onStart && !onMessage) return onStart(context);
+  pulse.accountable = true;
+  if (onStart) await pulse.watch(new Work('onStart')).during(onStart(context));
+}
+
 function loops<C extends ChannelDeclarations>(
   handlers: Handlers<C>,
   context: ReactorContext<C> & Partial<InternalContext>,
+  pulse: Pulse,
 ): readonly Promise<void>[] {
   const { signal, clock } = context;
-  const attendance = handlers.onPeerUpdate && new Attendance(clock, (update) => handlers.onPeerUpdate?.(update, context));
-  const running = (handlers.every ?? []).map(([ms, tick]) => repeat(clock, ms, signal, () => tick(context)));
+  const attendance = handlers.onPeerUpdate && new Attendance(clock, announcer(handlers.onPeerUpdate, context, pulse));
+  const running = (handlers.every ?? []).map(([ms, tick]) => {
+    const ticking = pulse.watch(new Work(`a timer of ${ms} ms`));
+    return repeat(clock, ms, signal, () => ticking.during(tick(context)));
+  });
   if (attendance) running.push(attendance.run(signal), follow(attendance, context));
   for (const [name, channel] of Object.entries(context.channels) as [string, Channel<unknown>][]) {
     if (!handlers.onMessage) break;
-    const reader: Reader = { context, channel, attendance, handle: (incoming) => handlers.onMessage?.(incoming as Incoming<C>, context) };
+    const handling = pulse.watch(new Work(`onMessage of ${name}`, true));
+    const handle = (incoming: Received): Promise<void> | undefined => {
+      const handled = handlers.onMessage?.(incoming as Incoming<C>, context);
+      return handled ? handling.during(handled) : undefined;
+    };
+    const reader: Reader = { context, channel, attendance, handle };
     running.push(each(channel, context, ({ from, message }) => receive(reader, { from, message, channel: name })));
   }
   return [...running, aborted(signal)];
+}
+
+/** Tells a reactor of an update. Updates come from what remotes do, and so may what is thrown. */
+function announcer<C extends ChannelDeclarations>(
+  handle: NonNullable<Handlers<C>['onPeerUpdate']>,
+  context: ReactorContext<C>,
+  pulse: Pulse,
+): (update: PeerUpdate) => Promise<void> {
+  const telling = pulse.watch(new Work('onPeerUpdate', true));
+  return async (update) => {
+    try {
+      await telling.during(handle(update, context));
+    } catch (error) {
+      pulse.blameRemote(error);
+      throw error;
+    }
+  };
 }
 
 /** Reads the updates ahead of their handler, so that none is behind a message. */
@@ -157,7 +211,7 @@ type Reader = Readonly<{
   context: ReactorContext & Partial<InternalContext>;
   channel: Channel<unknown>;
   attendance: Attendance | undefined;
-  handle(incoming: Received): void | Promise<void>;
+  handle(incoming: Received): Promise<void> | undefined;
 }>;
 
 async function receive({ context, channel, attendance, handle }: Reader, incoming: Received): Promise<void> {

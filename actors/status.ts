@@ -1,6 +1,7 @@
 /** What `/status` shows: one object of plain facts. */
 import { version } from './version.ts';
 import type { StoreState } from './peer-store.ts';
+import type { Memory } from './pressure.ts';
 import type { Parts } from './assembly.ts';
 import type { CountingClock } from './environment.ts';
 
@@ -19,6 +20,8 @@ export type NodeStatus = Readonly<{
   aead: string;
   transports: Readonly<Record<string, Readonly<Record<string, string | number>>>>;
   eventLoopDelayMs: Readonly<{ p50: number; p99: number; max: number }>;
+  /** What the process leaves us to work with, as of the last look. */
+  pressure: Readonly<{ loop: 'keptUp' | 'delayed'; memory: Memory }>;
   restarts: Readonly<Record<string, number>>;
   isolated: readonly string[];
   caught: Readonly<Record<string, number>>;
@@ -49,6 +52,7 @@ export function status(parts: Parts): NodeStatus {
     aead: String(aead ?? 'none'),
     transports,
     eventLoopDelayMs: parts.loopDelay.read(),
+    pressure: parts.router.pressure(),
     restarts: Object.fromEntries(counters.restarts),
     isolated: [...parts.isolated],
     caught: Object.fromEntries(counters.caught),

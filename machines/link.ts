@@ -49,9 +49,18 @@ export const linkMachine = setup({
     unroute: () => notProvided('unroute'),
     note: assign(({ context, event }) => (context.reason ? {} : { reason: event.reason, error: event.error, flush: event.flush ?? false })),
     noteFault: assign(({ context, event }) => (context.reason ? {} : fail(event))),
+    noteRefusal: assign((_, outcome: Outcome) => refusal(outcome)),
+    noteOlder: assign((_, outcome: Outcome) => ({ replaces: older(outcome) })),
+  },
+  guards: {
+    isRefused: (_, outcome: Outcome) => outcome.verdict === 'refuse',
+    isHeld: (_, outcome: Outcome) => outcome.verdict === 'hold',
+    isNotRouted: (_, outcome: Outcome) => outcome.verdict !== 'route',
+    hasNoOlder: ({ context }) => context.replaces === undefined,
   },
 }).createMachine({
   id: 'link',
+  options: { maxIterations: 1_000 },
   context: { reason: undefined, error: undefined, replaces: undefined, flush: false },
   output: ({ context }) => ({ reason: context.reason ?? 'internal', error: context.error }),
   initial: 'handshaking',
@@ -64,12 +73,12 @@ export const linkMachine = setup({
         src: 'handshake',
         onDone: [
           {
-            guard: ({ event }) => event.output.verdict === 'refuse',
+            guard: { type: 'isRefused', params: ({ event }) => event.output },
             target: 'closing',
-            actions: assign(({ event }) => refusal(event.output)),
+            actions: { type: 'noteRefusal', params: ({ event }) => event.output },
           },
-          { guard: ({ event }) => event.output.verdict === 'hold', target: 'held' },
-          { target: 'replacing', actions: assign(({ event }) => ({ replaces: older(event.output) })) },
+          { guard: { type: 'isHeld', params: ({ event }) => event.output }, target: 'held' },
+          { target: 'replacing', actions: { type: 'noteOlder', params: ({ event }) => event.output } },
         ],
         onError: { target: 'closing', actions: 'noteFault' },
       },
@@ -80,17 +89,17 @@ export const linkMachine = setup({
         src: 'settle',
         onDone: [
           {
-            guard: ({ event }) => event.output.verdict !== 'route',
+            guard: { type: 'isNotRouted', params: ({ event }) => event.output },
             target: 'closing',
-            actions: assign(({ event }) => refusal(event.output)),
+            actions: { type: 'noteRefusal', params: ({ event }) => event.output },
           },
-          { target: 'replacing', actions: assign(({ event }) => ({ replaces: older(event.output) })) },
+          { target: 'replacing', actions: { type: 'noteOlder', params: ({ event }) => event.output } },
         ],
         onError: { target: 'closing', actions: 'noteFault' },
       },
     },
     replacing: {
-      always: { guard: ({ context }) => context.replaces === undefined, target: 'routed' },
+      always: { guard: 'hasNoOlder', target: 'routed' },
       invoke: {
         id: 'replace',
         src: 'replace',

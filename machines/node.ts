@@ -60,12 +60,14 @@ export const nodeMachine = setup({
   },
   actions: {
     order: (_, _params: { event: NodeEvent }) => notProvided('order'),
+    noteAssembly: assign((_, assembly: Assembly) => ({ assembly })),
     noteError: assign({ error: ({ context, event }) => context.error ?? errorOf(event) }),
     tell: emit(({ event }) => event as NodeNews),
   },
   delays: { totalMs: ({ context }) => context.assembly?.totalMs ?? 5_000 },
 }).createMachine({
   id: 'node',
+  options: { maxIterations: 1_000 },
   context: ({ input }) => ({ given: input, assembly: undefined, error: undefined }),
   output: ({ context }) => ({ error: context.error }),
   initial: 'starting',
@@ -76,7 +78,7 @@ export const nodeMachine = setup({
         id: 'prepare',
         src: 'prepare',
         input: ({ context }) => ({ given: context.given }),
-        onDone: { target: 'living', actions: assign({ assembly: ({ event }) => event.output }) },
+        onDone: { target: 'living', actions: { type: 'noteAssembly', params: ({ event }) => event.output } },
         onError: { target: 'stopped', actions: 'noteError' },
       },
     },

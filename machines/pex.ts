@@ -51,6 +51,7 @@ export const pexMachine = setup({
   },
 }).createMachine({
   id: 'pex',
+  options: { maxIterations: 1_000 },
   context: ({ input }) => ({ ...input, askedAt: undefined }),
   initial: 'available',
   states: {

@@ -1,104 +1,93 @@
 /** Supervision in OTP's words: which children to restart, when, and when to give up. The one machine behind every supervisor of the node. */
 import { assign, enqueueActions, fromPromise, setup, type AnyActorLogic, type AnyActorRef } from 'xstate';
 import { TroupeError } from '../proto/errors.ts';
-import type { SupervisionOptions } from '../proto/options.ts';
-import { restartDelay, restartSet, type Strategy } from './policy/restart.ts';
+import { deepestSupervisor } from './policy/restart.ts';
+import {
+  contextOf,
+  verdictOn,
+  withStarted,
+  type ChildSpec,
+  type Ending,
+  type SupervisorContext,
+  type SupervisorInput,
+} from './supervisor-context.ts';
 
-/** When a child that ended is started again: always, only after a fault, or never. */
-export type Restart = 'permanent' | 'transient' | 'temporary';
-
-/** A declared child. Children start in the order they are listed and stop in reverse. */
-export type ChildSpec = Readonly<{
-  /** Name in the actor tree and in the counters; never remote data. */
-  key: string;
-  logic: AnyActorLogic;
-  /** Read at each start, so that a restarted child gets fresh input. */
-  input?: () => unknown;
-  restart: Restart;
-  /** A graceful end before the child is stopped; bounded by `drainMs`. */
-  drain?: (signal: AbortSignal) => Promise<void>;
-  drainMs?: number;
-}>;
-
-/** What happens beyond the intensity: the supervisor fails, so that its parent decides, or only the crash-looping child is given up. */
-export type Beyond = 'escalate' | 'isolate';
-
-export type SupervisorInput = Readonly<{
-  name: string;
-  strategy: Strategy;
-  children: readonly ChildSpec[];
-  intensity: SupervisionOptions;
-  beyond?: Beyond;
-  /** Monotonic milliseconds. */
-  now: () => number;
-  random: () => number;
-  /** Told of each fault of a child, before anything is decided. */
-  onFault?: (key: string, error: unknown) => void;
-  /** Told when a child is gone for good or until its restart. */
-  onEnded?: (key: string) => void;
-  onRestart?: (key: string) => void;
-  onIsolated?: (key: string, error: unknown) => void;
-}>;
-
-type Living = Readonly<{ key: string; id: string; spec: ChildSpec }>;
-
-export type SupervisorContext = Readonly<{
-  input: SupervisorInput;
-  /** Living children in the order they started. */
-  living: readonly Living[];
-  pending: readonly string[];
-  isolated: readonly string[];
-  /** The child whose graceful end is awaited while stopping. */
-  draining: Living | undefined;
-  /** Restart times within the window, of the supervisor or, when it isolates, by child. */
-  history: Readonly<Record<string, readonly number[]>>;
-  incarnations: Readonly<Record<string, number>>;
-  streak: number;
-}>;
+export type { Beyond, ChildSpec, Restart, SupervisorContext, SupervisorInput } from './supervisor-context.ts';
 
 export type SupervisorEvent =
   | Readonly<{ type: 'supervisor.spawn'; spec: ChildSpec }>
   | Readonly<{ type: 'supervisor.dismiss'; key: string }>
-  | Readonly<{ type: 'supervisor.restart' }>
+  /** Stops a child, and judges it as if it had thrown this error. */
+  | Readonly<{ type: 'supervisor.condemn'; key: string; error: Error }>
+  | Readonly<{ type: 'supervisor.restart'; keys: readonly string[] }>
+  | Readonly<{ type: 'supervisor.look' }>
   | Readonly<{ type: 'supervisor.stop' }>
   | Ended;
 
 /** A child ended, by XState's own events. */
 type Ended = Readonly<{ type: `xstate.error.actor.${string}` | `xstate.done.actor.${string}`; actorId: string; error?: unknown }>;
 
-/** Incarnations are told apart in the child's id, bounded, because a late error names only the id. */
-const incarnationsKept = 8;
 const defaultDrainMs = 5_000;
 
-const drainLogic = fromPromise<void, { drain: ((signal: AbortSignal) => Promise<void>) | undefined }>(async ({ input, signal }) =>
-  input.drain?.(signal),
+const drainLogic = fromPromise<void, { drain: ChildSpec['drain']; child: AnyActorRef | undefined }>(
+  async ({ input: { drain, child }, signal }) => child && drain?.(signal, child),
 );
 
-function start(context: SupervisorContext, spec: ChildSpec): { living: Living; context: SupervisorContext } {
-  const incarnation = context.incarnations[spec.key] ?? 0;
-  const id = incarnation === 0 ? spec.key : `${spec.key}#${incarnation % incarnationsKept}`;
-  const living = { key: spec.key, id, spec };
-  const declared = context.input.children.includes(spec);
-  return {
-    living,
-    context: {
-      ...context,
-      living: [...context.living, living],
-      incarnations: declared ? { ...context.incarnations, [spec.key]: incarnation + 1 } : context.incarnations,
-    },
-  };
+/** What an action may ask for; children are data here, so their logic cannot be listed in the machine's types. */
+interface Enqueue {
+  (effect: () => void): void;
+  assign(change: () => Partial<SupervisorContext>): void;
+  spawnChild(logic: AnyActorLogic, options: Readonly<{ id: string; input: unknown }>): void;
+  stopChild(id: string): void;
+  cancel(id: string): void;
+  raise(event: SupervisorEvent, options?: Readonly<{ id: string; delay: number }>): void;
 }
 
-type Spawn = (logic: AnyActorLogic, options: Readonly<{ id: string; input: unknown }>) => void;
-
-/** Children are data here, so their logic cannot be listed in the machine's types. */
-function spawnVia(enqueue: { spawnChild: unknown }): Spawn {
-  return enqueue.spawnChild as Spawn;
+function childrenOf(actor: Readonly<{ getSnapshot(): unknown }>): Readonly<Record<string, AnyActorRef | undefined>> {
+  return (actor.getSnapshot() as { children: Readonly<Record<string, AnyActorRef | undefined>> }).children;
 }
 
-/** Whether an actor that ended in this way is to be started again. */
-function isRestarted(restart: Restart, faulted: boolean): boolean {
-  return restart === 'permanent' || (restart === 'transient' && faulted);
+/** Starts children in their order. */
+function start(enqueue: Enqueue, context: SupervisorContext, specs: readonly ChildSpec[]): void {
+  let next = context;
+  for (const spec of specs) {
+    const started = withStarted(next, spec);
+    next = started.context;
+    enqueue.spawnChild(spec.logic, { id: started.child.id, input: spec.input?.() });
+  }
+  enqueue.assign(() => next);
+}
+
+/** Takes the consequences of a child's end. */
+function judge(enqueue: Enqueue, context: SupervisorContext, ending: Ending): void {
+  const { input } = context;
+  const { child, faulted, error } = ending;
+  if (faulted) input.onFault?.(child.key, error);
+  input.onEnded?.(child.key);
+  const living = context.living.filter((each) => each !== child);
+  const verdict = verdictOn(context, ending);
+  switch (verdict.type) {
+    case 'forget':
+      return enqueue.assign(() => ({ living }));
+    case 'isolate':
+      input.onIsolated?.(child.key, error);
+      return enqueue.assign(() => ({ living, isolated: [...context.isolated, child.key] }));
+    case 'giveUp':
+      return enqueue(() => {
+        throw new TroupeError('ERR_SUPERVISOR_GAVE_UP', `${input.name}: ${child.key}`, { cause: error });
+      });
+    case 'restart': {
+      const { keys, delayMs, accounts } = verdict;
+      for (const other of [...living].reverse()) if (keys.includes(other.key)) enqueue.stopChild(other.id);
+      const pending = input.children.map(({ key }) => key).filter((key) => context.pending.includes(key) || keys.includes(key));
+      enqueue.assign(() => ({ living: living.filter((each) => !keys.includes(each.key)), pending, accounts }));
+      // A child that restarts alone waits for nobody else; those that restart together wait for the last fault among them.
+      const alone = input.strategy === 'one_for_one';
+      const id = alone ? `restart:${child.key}` : 'restart';
+      enqueue.cancel(id);
+      return enqueue.raise({ type: 'supervisor.restart', keys: alone ? keys : pending }, { id, delay: delayMs });
+    }
+  }
 }
 
 /** The supervisor. Guard it with `guarded()` before it is spawned, so that giving up takes its children with it. */
@@ -113,87 +102,55 @@ export const supervisorMachine = setup({
   guards: { hasLiving: ({ context }) => context.living.length > 0 },
   actions: {
     startAll: enqueueActions(({ enqueue, context }) => {
-      let next: SupervisorContext = context;
-      for (const spec of context.input.children) {
-        const started = start(next, spec);
-        next = started.context;
-        spawnVia(enqueue)(spec.logic, { id: started.living.id, input: spec.input?.() });
-      }
-      enqueue.assign(() => next);
+      const { input } = context;
+      if ((input.depth ?? 1) > deepestSupervisor)
+        throw new TroupeError('ERR_INTERNAL', `supervisor ${input.name} stands ${input.depth} deep, at most ${deepestSupervisor}`);
+      start(enqueue as unknown as Enqueue, context, input.children);
     }),
-    spawnOne: enqueueActions(({ enqueue, context, event }) => {
-      if (event.type !== 'supervisor.spawn') return;
-      const started = start(context, event.spec);
-      enqueue.assign(() => started.context);
-      spawnVia(enqueue)(event.spec.logic, { id: started.living.id, input: event.spec.input?.() });
+    startOne: enqueueActions(({ enqueue, context, event }) => {
+      if (event.type === 'supervisor.spawn') start(enqueue as unknown as Enqueue, context, [event.spec]);
+    }),
+    startPending: enqueueActions(({ enqueue, context, event }) => {
+      if (event.type !== 'supervisor.restart') return;
+      const { input, pending } = context;
+      const due = input.children.filter(({ key }) => pending.includes(key) && event.keys.includes(key));
+      for (const { key } of due) input.onRestart?.(key);
+      start(enqueue as unknown as Enqueue, { ...context, pending: pending.filter((key) => !event.keys.includes(key)) }, due);
     }),
     dismissOne: enqueueActions(({ enqueue, context, event }) => {
       if (event.type !== 'supervisor.dismiss') return;
-      const living = context.living.find((each) => each.key === event.key);
-      if (!living) return;
-      enqueue.stopChild(living.id);
-      enqueue.assign(() => ({ living: context.living.filter((each) => each !== living) }));
-    }),
-    judge: enqueueActions(({ enqueue, context, event }) => {
-      const ended = event as Ended;
-      const faulted = ended.type.startsWith('xstate.error.');
-      const child = context.living.find((each) => each.id === ended.actorId);
-      enqueue.stopChild(ended.actorId);
+      const child = context.living.find((each) => each.key === event.key);
       if (!child) return;
-      const { input } = context;
-      if (faulted) input.onFault?.(child.key, ended.error);
-      input.onEnded?.(child.key);
-      const rest = context.living.filter((each) => each !== child);
-      if (!isRestarted(child.spec.restart, faulted)) {
-        enqueue.assign(() => ({ living: rest }));
-        return;
-      }
-      const isolates = input.beyond === 'isolate';
-      const account = isolates ? child.key : '';
-      const now = input.now();
-      const recent = [...(context.history[account] ?? []).filter((at) => now - at < input.intensity.withinMs), now];
-      if (recent.length > input.intensity.maxRestarts) {
-        if (!isolates) {
-          const cause = ended.error;
-          enqueue(() => {
-            throw new TroupeError('ERR_SUPERVISOR_GAVE_UP', `${input.name}: ${child.key}`, { cause });
-          });
-          return;
-        }
-        input.onIsolated?.(child.key, ended.error);
-        enqueue.assign(() => ({ living: rest, isolated: [...context.isolated, child.key] }));
-        return;
-      }
-      const streak = recent.length;
-      const affected = restartSet(
-        input.strategy,
-        input.children.map((each) => each.key),
-        child.key,
-      );
-      for (const other of [...rest].reverse()) {
-        if (affected.includes(other.key)) enqueue.stopChild(other.id);
-      }
-      enqueue.assign(() => ({
-        living: rest.filter((each) => !affected.includes(each.key)),
-        pending: input.children.map((each) => each.key).filter((key) => context.pending.includes(key) || affected.includes(key)),
-        history: { ...context.history, [account]: recent },
-        streak,
-      }));
-      enqueue.cancel('restart');
-      enqueue.raise({ type: 'supervisor.restart' }, { id: 'restart', delay: restartDelay(input.intensity, streak, input.random()) });
+      enqueue.stopChild(child.id);
+      enqueue.assign(() => ({ living: context.living.filter((each) => each !== child) }));
     }),
-    startPending: enqueueActions(({ enqueue, context }) => {
-      let next: SupervisorContext = { ...context, pending: [] };
-      for (const key of context.pending) {
-        const spec = context.input.children.find((each) => each.key === key)!;
-        const started = start(next, spec);
-        next = started.context;
-        context.input.onRestart?.(key);
-        spawnVia(enqueue)(spec.logic, { id: started.living.id, input: spec.input?.() });
-      }
-      const settled = next;
-      enqueue.assign(() => settled);
+    judgeEnded: enqueueActions(({ enqueue, context, event }) => {
+      const { actorId, type, error } = event as Ended;
+      const child = context.living.find((each) => each.id === actorId);
+      enqueue.stopChild(actorId);
+      if (child) judge(enqueue as unknown as Enqueue, context, { child, faulted: type.startsWith('xstate.error.'), error });
     }),
+    judgeCondemned: enqueueActions(({ enqueue, context, event }) => {
+      if (event.type !== 'supervisor.condemn') return;
+      const child = context.living.find((each) => each.key === event.key);
+      if (!child) return;
+      enqueue.stopChild(child.id);
+      judge(enqueue as unknown as Enqueue, context, { child, faulted: true, error: event.error });
+    }),
+    /** Condemns the children that hang, one event each, so that each is judged after the one before. */
+    look: enqueueActions(({ enqueue, context, self }) => {
+      const children = childrenOf(self);
+      for (const { key, id, spec } of context.living) {
+        const child = children[id];
+        const error = child && spec.hung?.(child);
+        if (error) enqueue.raise({ type: 'supervisor.condemn', key, error });
+      }
+    }),
+    lookLater: enqueueActions(({ enqueue, context: { input } }) => {
+      if (!input.children.some(({ hung }) => hung)) return;
+      enqueue.raise({ type: 'supervisor.look' }, { id: 'look', delay: input.intensity.watchdogMs });
+    }),
+    lookNoMore: enqueueActions(({ enqueue }) => enqueue.cancel('look')),
     forgetEnded: enqueueActions(({ enqueue, context, event }) => {
       const { actorId } = event as Ended;
       enqueue.stopChild(actorId);
@@ -211,18 +168,22 @@ export const supervisorMachine = setup({
   },
 }).createMachine({
   id: 'supervisor',
-  context: ({ input }) => ({ input, living: [], pending: [], isolated: [], draining: undefined, history: {}, incarnations: {}, streak: 0 }),
+  options: { maxIterations: 1_000 },
+  context: ({ input }) => contextOf(input),
   initial: 'running',
   states: {
     running: {
-      entry: 'startAll',
+      entry: ['startAll', 'lookLater'],
+      exit: 'lookNoMore',
       on: {
-        'supervisor.spawn': { actions: 'spawnOne' },
+        'supervisor.spawn': { actions: 'startOne' },
         'supervisor.dismiss': { actions: 'dismissOne' },
+        'supervisor.condemn': { actions: 'judgeCondemned' },
         'supervisor.restart': { actions: 'startPending' },
+        'supervisor.look': { actions: ['look', 'lookLater'] },
         'supervisor.stop': { target: 'stopping' },
-        'xstate.error.actor.*': { actions: 'judge' },
-        'xstate.done.actor.*': { actions: 'judge' },
+        'xstate.error.actor.*': { actions: 'judgeEnded' },
+        'xstate.done.actor.*': { actions: 'judgeEnded' },
       },
     },
     stopping: {
@@ -237,7 +198,7 @@ export const supervisorMachine = setup({
           invoke: {
             id: 'drain',
             src: 'drain',
-            input: ({ context }) => ({ drain: context.draining?.spec.drain }),
+            input: ({ context: { draining }, self }) => ({ drain: draining?.spec.drain, child: draining && childrenOf(self)[draining.id] }),
             onDone: 'ending',
             onError: 'ending',
           },
@@ -249,6 +210,14 @@ export const supervisorMachine = setup({
     stopped: { type: 'final' },
   },
 });
+
+/** Asks a supervisor to stop its children in reverse, each after its graceful end. Resolves when it has. */
+export function stopSupervisor(supervisor: AnyActorRef): Promise<void> {
+  return new Promise((resolve) => {
+    supervisor.subscribe({ complete: resolve, error: () => resolve() });
+    supervisor.send({ type: 'supervisor.stop' });
+  });
+}
 
 /**
  * Reaps the subtree of a machine that throws: without it the children of a failed machine keep running.

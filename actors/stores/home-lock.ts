@@ -1,7 +1,11 @@
 /** A lock on a home, held through SQLite by the operating system: whoever dies, however, lets go of it. */
-import { renameSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { TroupeError } from '../../proto/errors.ts';
+import { setAside } from './salvage.ts';
+
+/** Name of the file in a home that is locked. */
+export const lockFile = 'lock.db';
 
 /** A held lock. */
 export interface HomeLock {
@@ -18,6 +22,8 @@ const waitMs = 500;
  */
 export function lockHome(path: string): HomeLock | undefined {
   try {
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    if (found && !found.isFile()) return replaced(path);
     return hold(path);
   } catch (error) {
     const code = (error as { code?: string }).code ?? '';
@@ -41,7 +47,7 @@ function hold(path: string): HomeLock {
 /** Something else lies where the lock should be: it is put aside. */
 function replaced(path: string): HomeLock | undefined {
   try {
-    renameSync(path, `${path}.damaged`);
+    setAside(path, 'damaged');
     return hold(path);
   } catch {
     return undefined;

@@ -1,10 +1,12 @@
-/** The peer database as a file: opened, brought to the present schema, checked; put aside when it is damaged. Everything here is synchronous and may throw SQLite's errors. */
-import { closeSync, existsSync, openSync, readSync, renameSync, statSync } from 'node:fs';
+/** The peer database as a file: opened, brought to the present schema, checked, read, written. Everything here is synchronous and may throw SQLite's errors. */
+import { closeSync, fsyncSync, lstatSync, openSync, readSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { TroupeError } from '../../proto/errors.ts';
-import type { NodeId } from '../../proto/identity.ts';
 import type { PeerRow } from '../peer-store.ts';
-import { decodeRow, encodeRow } from './row-codec.ts';
+import { applicationId, migrate, schemaVersion } from './migrations.ts';
+import { decodeRow, GoodTexts, type encodeRow } from './row-codec.ts';
+import type { Change } from './write-queue.ts';
 
 /** Makes a connection; replaced in specs to make the disk fail. */
 export type Connect = (
@@ -13,46 +15,81 @@ export type Connect = (
 ) => Database.Database;
 export const connectSqlite: Connect = (path, options) => new Database(path, options);
 
-/** Marks the file as ours (SQLite's application id): "TRUP". */
-const applicationId = 0x54_52_55_50;
 /** Older ones can corrupt a database in WAL mode (the WAL-reset bug, 3.7.0 to 3.51.2). */
 const oldestSqlite = [3, 51, 3] as const;
+/** Memory for pages in KiB: after the start rows are written and never read. */
+const cacheKib = 2_048;
 
-/** What brings a database from the version that is its index to the next. */
-const migrations: readonly string[] = [
-  `CREATE TABLE peers (id TEXT PRIMARY KEY NOT NULL, row TEXT NOT NULL, checksum BLOB NOT NULL) STRICT, WITHOUT ROWID;
-   PRAGMA application_id = ${applicationId};`,
-];
-/** Version of the schema that this code writes. */
-export const schemaVersion = migrations.length;
-
-export const isDamage = (error: unknown): boolean => /^SQLITE_(?:CORRUPT|NOTADB)/.test((error as { code?: string }).code ?? '');
+const codeOf = (error: unknown): string => (error as { code?: string }).code ?? '';
+export const isDamage = (error: unknown): boolean => /^SQLITE_(?:CORRUPT|NOTADB)/.test(codeOf(error));
+export const isBusy = (error: unknown): boolean => /^SQLITE_(?:BUSY|LOCKED)/.test(codeOf(error));
+export const isFull = (error: unknown): boolean => codeOf(error) === 'SQLITE_FULL';
 
 class Damage extends Error {
   readonly code = 'SQLITE_CORRUPT';
 }
 
-/** An open database with what it held. */
-export type PeerFile = Readonly<{ db: Database.Database; rows: readonly PeerRow[]; skipped: number; inode: number }>;
+/** An open database; `id` tells the file on the disk from any other. */
+export type PeerFile = Readonly<{ db: Database.Database; id: string }>;
 
 /** Opens or makes the file. @throws TroupeError `ERR_STORE_TOO_NEW`, `ERR_STORE_FAILED`, or SQLite's error. */
 export function openFile(connect: Connect, path: string, busyMs: number): PeerFile {
-  if (existsSync(path)) {
-    if (statSync(path).isDirectory()) throw new Damage('a directory lies where the file should be');
-    refuseNewer(connect, path, busyMs);
-  }
+  const isMade = fileId(path) === undefined;
+  assertPlain(path);
+  if (!isMade) refuseNewer(connect, path, busyMs);
   const db = connect(path, { timeout: busyMs });
   try {
     assertVersion(db);
+    db.pragma(`cache_size = -${cacheKib}`);
+    assertWritable(db);
     assertSound(db);
     db.pragma('journal_mode = WAL');
     db.pragma('synchronous = FULL');
-    db.pragma('journal_size_limit = 4194304');
+    // Moving the log into the file costs syncs of its own; the store decides when.
+    db.pragma('wal_autocheckpoint = 0');
     migrate(db);
-    return { db, ...readRows(db), inode: statSync(path).ino };
+    if (isMade) syncFolders(path);
+    return { db, id: fileId(path) ?? '' };
   } catch (error) {
     db.close();
     throw error;
+  }
+}
+
+/** What tells a file from another that takes its name; undefined when there is none. */
+export function fileId(path: string): string | undefined {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  return found && `${found.dev}:${found.ino}`;
+}
+
+/** Bytes in the log; 0 without one. */
+export function logBytes(path: string): number {
+  return statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** Folders, links, pipes: only a plain file is opened, as are the files that SQLite keeps beside it. */
+function assertPlain(path: string): void {
+  for (const suffix of ['', '-wal', '-shm', '-journal']) {
+    const found = lstatSync(path + suffix, { throwIfNoEntry: false });
+    if (found && !found.isFile()) throw new Damage(`something else lies where the file ${suffix} should be`);
+  }
+}
+
+/** The name of a new file survives a power loss only once its folder does, and that folder's name, and so on. */
+function syncFolders(path: string): void {
+  let folder = path;
+  while (folder !== dirname(folder)) {
+    folder = dirname(folder);
+    try {
+      const handle = openSync(folder, 'r');
+      try {
+        fsyncSync(handle);
+      } finally {
+        closeSync(handle);
+      }
+    } catch {
+      // Not every platform can sync a folder, nor is every folder ours to open.
+    }
   }
 }
 
@@ -75,7 +112,7 @@ function refuseNewer(connect: Connect, path: string, busyMs: number): void {
   let db: Database.Database | undefined;
   let version: number;
   try {
-    if (!existsSync(`${path}-wal`)) {
+    if (fileId(`${path}-wal`) === undefined) {
       const { version: written, application } = headerOf(path);
       if (application === applicationId && written > schemaVersion) throw tooNew(path, written);
       return;
@@ -114,70 +151,85 @@ function assertSound(db: Database.Database): void {
   if (tables > 0 && !isOurs(db)) throw new Damage('not a peer database');
 }
 
-function migrate(db: Database.Database): void {
-  const from = db.pragma('user_version', { simple: true }) as number;
-  if (from >= schemaVersion) return;
-  db.transaction(() => {
-    for (const step of migrations.slice(from)) db.exec(step);
-    db.pragma(`user_version = ${schemaVersion}`);
-  }).immediate();
-}
-
-function readRows(db: Database.Database): Readonly<{ rows: readonly PeerRow[]; skipped: number }> {
-  const rows: PeerRow[] = [];
-  let skipped = 0;
-  for (const each of db.prepare('SELECT id, row, checksum FROM peers').iterate() as Iterable<Readonly<Record<string, unknown>>>) {
-    const row = decodeRow(each['id'], each['row'], each['checksum']);
-    if (row) rows.push(row);
-    else skipped += 1;
-  }
-  return { rows, skipped };
-}
-
-/** The good rows of a damaged file, as far as they can be reached. */
-export function salvage(connect: Connect, path: string, busyMs: number): readonly PeerRow[] {
-  const rows: PeerRow[] = [];
-  let db: Database.Database | undefined;
+/** A disk or file that may only be read shows it at the start, not at the first change. A lock passes. */
+function assertWritable(db: Database.Database): void {
   try {
-    db = connect(path, { timeout: busyMs, fileMustExist: true });
-    for (const each of db.prepare('SELECT id, row, checksum FROM peers').iterate() as Iterable<Readonly<Record<string, unknown>>>) {
-      const row = decodeRow(each['id'], each['row'], each['checksum']);
-      if (row) rows.push(row);
+    if (isOurs(db)) db.exec('DELETE FROM peers WHERE FALSE');
+  } catch (error) {
+    if (!isBusy(error)) throw error;
+  }
+}
+
+/** What a database holds: good rows, and how many are bad, with the keys of some of them. */
+export type Contents = Readonly<{ rows: readonly PeerRow[]; skipped: number; badKeys: readonly Buffer[] }>;
+
+/** As many peers as a node may be told to keep. */
+const mostRows = 1_000_000;
+/** Bad rows to be deleted in one go; the rest go after the next start. */
+const mostBadKeys = 1_000;
+
+/** Columns of a row as `decodeRow` takes them. */
+export const rowColumns = 'id, row, lower(hex(checksum))';
+type Columns = Iterable<readonly unknown[]>;
+
+/** Reads every row, bad ones excepted. Throws damage when keys are out of order, which no check of SQLite's sees: such rows can be neither found nor deleted. */
+export function readRows(db: Database.Database): Contents {
+  const rows: PeerRow[] = [];
+  const bad = new Set<unknown>();
+  const texts = new GoodTexts();
+  let skipped = 0;
+  let before: string | undefined;
+  for (const [id, text, checksum] of db
+    .prepare(`SELECT ${rowColumns} FROM peers ORDER BY id LIMIT ${mostRows}`)
+    .raw()
+    .iterate() as Columns) {
+    if (typeof id !== 'string' || (before !== undefined && id <= before)) throw new Damage('keys are out of order');
+    before = id;
+    const row = decodeRow(id, text, checksum, texts);
+    if (row) {
+      rows.push(row);
+      continue;
     }
-  } catch {
-    // As far as it went.
-  } finally {
-    db?.close();
+    skipped += 1;
+    if (bad.size < mostBadKeys) bad.add(id);
   }
-  return rows;
+  return { rows, skipped, badKeys: bad.size > 0 ? keysOf(db, bad) : [] };
 }
 
-/** Puts a damaged file and its log aside under the first free name, and says which. Never deletes. */
-export function quarantine(path: string): string {
-  let n = 1;
-  while (existsSync(`${path}.damaged-${n}`)) n += 1;
-  const aside = `${path}.damaged-${n}`;
-  renameSync(path, aside);
-  for (const suffix of ['-wal', '-shm']) {
-    if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix);
-  }
-  return aside;
+/** The bytes of keys, which may be no text at all. */
+function keysOf(db: Database.Database, ids: ReadonlySet<unknown>): readonly Buffer[] {
+  const keys: Buffer[] = [];
+  for (const [id, key] of db.prepare('SELECT id, CAST(id AS BLOB) FROM peers').raw().iterate() as Columns)
+    if (ids.has(id)) keys.push(key as Buffer);
+  return keys;
 }
 
-/** Writes and deletes rows in one transaction, durable when it returns. */
-export function writeRows(db: Database.Database, changes: ReadonlyMap<NodeId, PeerRow | undefined>): void {
+/** A change with the bytes of its row. */
+export type Encoded = Change & Readonly<{ bytes?: ReturnType<typeof encodeRow> | undefined }>;
+
+/** Deletes bad rows, then writes and deletes rows, in one transaction, durable when it returns. */
+export function writeRows(db: Database.Database, changes: readonly Encoded[], badKeys: readonly Buffer[] = []): void {
   const put = db.prepare(
-    'INSERT INTO peers (id, row, checksum) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET row = excluded.row, checksum = excluded.checksum',
+    'INSERT INTO peers (id, row, checksum) VALUES (?, ?, unhex(?)) ON CONFLICT (id) DO UPDATE SET row = excluded.row, checksum = excluded.checksum',
   );
   const erase = db.prepare('DELETE FROM peers WHERE id = ?');
+  const eraseBad = db.prepare('DELETE FROM peers WHERE id = CAST(? AS TEXT)');
   db.transaction(() => {
-    for (const [id, row] of changes) {
-      if (!row) {
-        erase.run(id);
-        continue;
-      }
-      const { text, checksum } = encodeRow(row);
-      put.run(id, text, checksum);
+    for (const key of badKeys) eraseBad.run(key);
+    for (const { id, bytes } of changes) {
+      if (bytes) put.run(id, bytes.text, bytes.checksum);
+      else erase.run(id);
     }
   }).immediate();
+}
+
+/** Moves the log into the file and cuts it to nothing; false when somebody reads an older state or writes. */
+export function moveLog(db: Database.Database): boolean {
+  try {
+    const [result] = db.pragma('wal_checkpoint(TRUNCATE)') as readonly Readonly<{ busy: number }>[];
+    return result?.busy === 0;
+  } catch (error) {
+    if (isBusy(error)) return false;
+    throw error;
+  }
 }

@@ -101,6 +101,14 @@ describe('a node', () => {
     await expect(createNode({ slots: { inbund: 3 } } as CreateNodeOptions)).rejects.toMatchObject({ code: 'ERR_OPTION_INVALID' });
   });
 
+  test('refuses an intensity under which nested supervisors could make a storm of restarts', async () => {
+    for (const supervision of [{ minBackoffMs: 1 }, { withinMs: 1_000 }])
+      await expect(createNode({ supervision })).rejects.toMatchObject({
+        code: 'ERR_OPTION_INVALID',
+        message: expect.stringContaining('30 times'),
+      });
+  });
+
   test('a port that is taken fails the start with a code, and everything opened so far is given back', async () => {
     const first = await createNode({ monitor: false, listen: ['mconn://127.0.0.1:0'], log: silent });
     running.push(first);

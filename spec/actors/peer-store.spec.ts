@@ -4,10 +4,11 @@ import { TroupeError } from '../../proto/errors.ts';
 import { storeLogic } from '../../actors/peer-store.ts';
 import { memoryStore } from '../../actors/stores/memory.ts';
 
-test('the store is open while its actor runs', () => {
+test('the store is open from when its actor is made, so that whoever is made after it can read it, until it ends', () => {
   const store = memoryStore();
-  const actor = createActor(storeLogic({ store }));
   expect(() => store.load()).toThrow(expect.objectContaining({ code: 'ERR_STORE_CLOSED' }));
+  const actor = createActor(storeLogic({ store }));
+  expect(store.load()).toEqual([]);
   actor.start();
   expect(store.load()).toEqual([]);
   actor.stop();

@@ -2,7 +2,12 @@ import { expect, test } from '@jest/globals';
 import { memoryStore } from '../../../actors/stores/memory.ts';
 import { peerStoreContract, rowOf } from '../../contracts/peer-store.ts';
 
-peerStoreContract('memory', () => ({ make: () => memoryStore(), commit: async () => undefined, end: () => undefined }));
+peerStoreContract('memory', () => ({
+  make: () => memoryStore(),
+  commit: async () => undefined,
+  settle: async () => undefined,
+  end: () => undefined,
+}));
 
 test('a store in memory says so, and can begin with rows', () => {
   const store = memoryStore([rowOf('a')]);

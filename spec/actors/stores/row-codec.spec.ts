@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { checksumOf, decodeRow, encodeRow, maxRowBytes } from '../../../actors/stores/row-codec.ts';
+import { GoodTexts, checksumOf, decodeRow, encodeRow, maxRowBytes } from '../../../actors/stores/row-codec.ts';
+import { formatNodeAddress, parseNodeAddress } from '../../../proto/address.ts';
 import { rowOf } from '../../contracts/peer-store.ts';
 
 const row = rowOf('a');
@@ -39,6 +40,15 @@ describe('a row is refused', () => {
     ['with an unknown source', address({ source: 'rumour' })],
     ['with failures below zero', address({ failures: -1 })],
     ['with an address that is null', (value) => (value['addresses'] = [null])],
+    ['with an address twice', (value) => (value['addresses'] = [row.addresses[0], row.addresses[0]])],
+    ['with a time beyond the last date', (value) => (value['lastDisconnected'] = 8_640_000_000_000_001)],
+    ['with an epoch beyond the last date', (value) => (value['scoreEpoch'] = 400_000_001)],
+    ['with a negative epoch', (value) => (value['scoreEpoch'] = -1)],
+    ['with a time that is no number', (value) => (value['bannedUntil'] = null)],
+    ['with a reason that rings', (value) => (value['lastReason'] = 'a\u0007')],
+    ['with a report that rings', (value) => (value['reports'] = [{ ...row.reports[0], reason: '\u009b' }])],
+    ['with a reason that is no text', (value) => (value['lastReason'] = 7)],
+    ['with a source that is no text', address({ source: ['host'] })],
   ])('%s', (_, change) => {
     expect(written(change)).toBeUndefined();
   });
@@ -54,6 +64,56 @@ describe('a row is refused', () => {
     for (const text of ['', 'null', '[]', '7', '{', 'x'.repeat(maxRowBytes + 1)])
       expect(decodeRow(row.id, text, checksumOf(row.id, text))).toBeUndefined();
   });
+});
+
+/** The address as it is read, or undefined. */
+const read = (text: string): string | undefined => written(address({ address: text }))?.addresses[0]?.address;
+const parsed = (text: string): string | undefined => {
+  try {
+    const result = parseNodeAddress(text);
+    return result.nodeId === row.id ? formatNodeAddress(result) : undefined;
+  } catch {
+    return undefined;
+  }
+};
+
+test('an address is read as the parser of addresses reads it, whatever short cut is taken for common ones', () => {
+  const part = fc.oneof(fc.nat(255).map(String), fc.constantFrom('256', '01', '', '-1', '1e1', '١'));
+  const port = fc.oneof(fc.nat(65_535).map(String), fc.constantFrom('0', '65536', '99999', '026656', '', '+1', '1 '));
+  const host = fc.oneof(
+    fc.tuple(part, part, part, part).map((parts) => parts.join('.')),
+    fc.constantFrom('[2001:db8::1]', '[2001:DB8::0:1]', 'example.com', 'EXAMPLE.com', '127.1', ''),
+  );
+  fc.assert(
+    fc.property(
+      fc.constantFrom('mconn://', 'MCONN://', '', 'memory:'),
+      host,
+      port,
+      fc.constantFrom('', '/', '/a b', '\n'),
+      (scheme, at, to, path) => {
+        const text = `${scheme}${row.id}@${at}:${to}${path}`;
+        expect(read(text)).toBe(parsed(text));
+      },
+    ),
+  );
+  expect(read(`mconn://${row.id}@1.2.3.4:26656`)).toBe(`mconn://${row.id}@1.2.3.4:26656`);
+  expect(read(`mconn://${'b'.repeat(40)}@1.2.3.4:26656`)).toBeUndefined();
+});
+
+test('a row written before a field existed is read with nothing in it', () => {
+  const { dampedUntil: _, displacedAt: __, anchoredAt: ___, ...older } = JSON.parse(encodeRow(row).text) as Record<string, unknown>;
+  const text = JSON.stringify(older);
+  expect(decodeRow(row.id, text, checksumOf(row.id, text))).toEqual({ ...row, dampedUntil: 0, displacedAt: 0, anchoredAt: 0 });
+});
+
+test('texts found good in one row are found good in the next, and bad ones never', () => {
+  const texts = new GoodTexts();
+  for (let n = 0; n < 2; n++) {
+    expect(texts.source('host')).toBe('host');
+    expect(texts.reason('gone')).toBe('gone');
+    for (const bad of ['gone', `gossip:${'A'.repeat(40)}`, 7, undefined]) expect(() => texts.source(bad)).toThrow('text');
+    for (const bad of ['x'.repeat(81), '\u0000', null]) expect(() => texts.reason(bad)).toThrow('text');
+  }
 });
 
 test('a changed byte anywhere is noticed', () => {

@@ -1,359 +1,378 @@
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import Database from 'better-sqlite3';
-import { pino } from 'pino';
-import { parseOptions, storeOptions } from '../../../proto/options.ts';
-import { sqliteStore } from '../../../actors/stores/sqlite.ts';
 import { connectSqlite, type Connect } from '../../../actors/stores/sqlite-file.ts';
 import type { PeerStore } from '../../../actors/peer-store.ts';
 import { peerStoreContract, rowOf } from '../../contracts/peer-store.ts';
-import { VirtualClock } from '../../support/virtual-clock.ts';
+import { ManagerHarness, addressOf, idOf } from '../../support/manager.ts';
+import { failingDisk, idsOf, options, storeHome } from '../../support/store.ts';
 
-const log = pino({ level: 'silent' });
-const options = parseOptions(storeOptions, {});
-const made: PeerStore[] = [];
-let home = '';
-let path = '';
-let clock = new VirtualClock();
+const disk = storeHome();
+const failed = { code: 'ERR_STORE_FAILED' };
 
-function make(connect?: Connect): PeerStore {
-  const store = sqliteStore({ path, options, clock, log, ...(connect && { connect }) });
-  made.push(store);
-  return store;
+peerStoreContract('sqlite', () => ({
+  make: () => disk.make(),
+  commit: () => disk.commit(),
+  settle: () => disk.clock.advanceAsync(options.spacingMs + 10 * options.commitMs),
+  end: () => undefined,
+}));
+
+/** Connections that tell what they execute. */
+function listening(): { connect: Connect; statements: string[] } {
+  const statements: string[] = [];
+  const verbose = (sql?: unknown): void => void statements.push(String(sql));
+  return { connect: (path, given) => new Database(path, { ...given, verbose }), statements };
 }
-
-beforeEach(() => {
-  home = mkdtempSync(join(tmpdir(), 'troupe-store-'));
-  path = join(home, 'peers.db');
-  clock = new VirtualClock();
-});
-afterEach(async () => {
-  for (const store of made.splice(0)) await store.close();
-  expect(clock.pending).toBe(0);
-  rmSync(home, { recursive: true, force: true });
-});
-
-peerStoreContract('sqlite', () => ({ make, commit: () => clock.advanceAsync(options.commitMs), end: () => undefined }));
-
-/** Leaves a store with these rows behind. */
-async function written(...digits: readonly string[]): Promise<void> {
-  const store = make();
-  store.open();
-  const all = digits.map((digit) => store.put(rowOf(digit)));
-  await store.close();
-  await Promise.all(all);
-}
-
-/** Opens the store and closes it, giving what it found. */
-async function found(): Promise<Readonly<{ ids: string; skipped: number; state: string }>> {
-  const store = make();
-  store.open();
-  const result = {
-    ids: store
-      .load()
-      .map((row) => row.id[0])
-      .sort()
-      .join(''),
-    skipped: store.skipped,
-    state: store.state,
-  };
-  await store.close();
-  return result;
-}
-
-function inFile<T>(run: (db: Database.Database) => T): T {
-  const db = new Database(path);
-  try {
-    return run(db);
-  } finally {
-    db.close();
-  }
-}
+const count = (statements: readonly string[], what: RegExp): number => statements.filter((each) => what.test(each)).length;
+const stored = (): number => disk.inFile((db) => db.prepare('SELECT count(*) FROM peers').pluck().get()) as number;
+const write = async (store: PeerStore, ...digits: readonly string[]): Promise<void> => {
+  const written = digits.map((digit) => store.put(rowOf(digit)));
+  await disk.commit();
+  await Promise.all(written);
+};
 
 test('a change is acknowledged only once its commit is done', async () => {
-  const store = make();
-  store.open();
+  const store = disk.opened();
   let isAcknowledged = false;
   const first = store.put(rowOf('a'));
-  await clock.advanceAsync(0);
+  await disk.clock.advanceAsync(0);
   await first;
   const second = store.put(rowOf('b')).then(() => (isAcknowledged = true));
-  await clock.advanceAsync(options.commitMs - 1);
+  await disk.clock.advanceAsync(options.commitMs - 1);
   expect(isAcknowledged).toBe(false);
-  expect(inFile((db) => db.prepare('SELECT count(*) FROM peers').pluck().get())).toBe(1);
-  await clock.advanceAsync(1);
+  expect(stored()).toBe(1);
+  await disk.clock.advanceAsync(1);
   await second;
-  expect(inFile((db) => db.prepare('SELECT count(*) FROM peers').pluck().get())).toBe(2);
+  expect(stored()).toBe(2);
 });
 
 test('after a quiet time a change is committed at once', async () => {
-  const store = make();
-  store.open();
-  const put = store.put(rowOf('a'));
-  await clock.advanceAsync(0);
-  await put;
-  clock.advance(options.commitMs);
+  const store = disk.opened();
+  await write(store, 'a');
+  disk.clock.advance(options.commitMs);
   const later = store.put(rowOf('b'));
-  await clock.advanceAsync(0);
+  await disk.clock.advanceAsync(0);
   await later;
 });
 
-test('a file has a schema version, a log and a full sync at each commit', async () => {
-  let connection: Database.Database | undefined;
-  const store = make((...given) => (connection = connectSqlite(...given)));
-  store.open();
-  const pragma = (name: string): unknown => connection!.pragma(name, { simple: true });
-  expect([pragma('user_version'), pragma('journal_mode'), pragma('synchronous'), pragma('application_id')]).toEqual([
-    1,
-    'wal',
-    2,
-    0x54525550,
-  ]);
-});
-
-test('bad rows are skipped and counted, good ones are kept', async () => {
-  await written('a', 'b', 'c', 'd', 'e', 'f');
-  inFile((db) => {
-    const change = (sql: string, digit: string): void => void db.prepare(`UPDATE peers SET ${sql} WHERE id = ?`).run(rowOf(digit).id);
-    change("row = replace(row, '26656', '26657')", 'a');
-    change('checksum = zeroblob(8)', 'b');
-    change('checksum = zeroblob(0)', 'c');
-    change("id = 'short'", 'd');
-    db.prepare('INSERT INTO peers VALUES (?, ?, ?)').run('0'.repeat(40), 'not json', Buffer.alloc(8));
-  });
-  expect(await found()).toEqual({ ids: 'ef', skipped: 5, state: 'ok' });
-});
-
-const garbage = Buffer.from('this is no database at all, but long enough to look like a page of one. '.repeat(200));
-test.each([
-  ['garbage', (file: string) => writeFileSync(file, garbage)],
-  ['a directory', (file: string) => mkdirSync(file)],
-  [
-    'a database of another program',
-    (file: string) => {
-      const db = new Database(file);
-      db.exec('CREATE TABLE things (a)');
-      db.close();
-    },
-  ],
-  [
-    'a truncated file',
-    (file: string) => {
-      const db = new Database(file);
-      db.exec(
-        'CREATE TABLE peers (id TEXT); PRAGMA application_id = 1414681936; INSERT INTO peers SELECT hex(randomblob(2000)) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50) SELECT i FROM n)',
-      );
-      db.close();
-      writeFileSync(file, readFileSync(file).subarray(0, 5_000));
-    },
-  ],
-])('%s in place of the file is put aside and a new file is made', async (_, spoil) => {
-  spoil(path);
-  expect(await found()).toEqual({ ids: '', skipped: 0, state: 'ok' });
-  expect(readdirSync(home).filter((name) => name.includes('damaged'))).toEqual(['peers.db.damaged-1']);
-  await written('a');
-  expect(await found()).toEqual({ ids: 'a', skipped: 0, state: 'ok' });
-});
-
-test('an empty file is a new file', async () => {
-  writeFileSync(path, '');
-  await written('a');
-  expect(await found()).toEqual({ ids: 'a', skipped: 0, state: 'ok' });
-  expect(existsSync(`${path}.damaged-1`)).toBe(false);
-});
-
-test('what a damaged file still holds is taken over', async () => {
-  await written(...Array.from({ length: 400 }, (_, n) => n.toString(16).padStart(8, '0')));
-  const bytes = readFileSync(path);
-  const { size } = statSync(path);
-  // One page in the middle of the table.
-  bytes.fill(0xa5, Math.floor(size / 2 / 4096) * 4096, Math.floor(size / 2 / 4096) * 4096 + 4096);
-  writeFileSync(path, bytes);
-  const store = make();
-  store.open();
-  const kept = store.load().length;
-  expect(kept).toBeGreaterThan(50);
-  expect(kept).toBeLessThan(400);
-  await store.close();
-  expect(existsSync(`${path}.damaged-1`)).toBe(true);
-  store.open();
-  expect(store.load()).toHaveLength(kept);
-});
-
-test('damaged files are never overwritten by later ones', async () => {
-  for (const text of ['first', 'second']) {
-    writeFileSync(path, text + garbage.toString());
-    await found();
-    rmSync(path);
-    rmSync(`${path}-wal`, { force: true });
+test('however many changes come, there are at most ten commits in a second, and none blocks the process for more than 500 rows', async () => {
+  const { connect, statements } = listening();
+  const store = disk.opened(connect);
+  statements.length = 0;
+  for (let ms = 0; ms < 1_000; ms++) {
+    const row = rowOf((ms * 7).toString(16).padStart(8, '0'));
+    store.put(row).catch(() => undefined);
+    await disk.clock.advanceAsync(1);
   }
-  expect(['1', '2'].map((n) => readFileSync(`${path}.damaged-${n}`, 'utf8').slice(0, 5))).toEqual(['first', 'secon']);
+  expect(count(statements, /^COMMIT/)).toBeLessThanOrEqual(11);
+  expect(count(statements, /^INSERT/)).toBeGreaterThan(800);
+  const many = Array.from({ length: 1_200 }, (_, n) => store.put(rowOf(`${(n + 1).toString(16).padStart(8, '0')}f`)));
+  statements.length = 0;
+  await disk.commit();
+  expect(count(statements, /^INSERT/)).toBe(500);
+  await disk.clock.advanceAsync(5 * options.commitMs);
+  await Promise.all(many);
 });
 
-test('a file of a newer version is refused and not touched', async () => {
-  await written('a');
-  inFile((db) => db.pragma('user_version = 2'));
-  const before = readFileSync(path);
-  const store = make();
-  expect(() => store.open()).toThrow(expect.objectContaining({ code: 'ERR_STORE_TOO_NEW' }));
-  expect(readFileSync(path).equals(before)).toBe(true);
-  expect(readdirSync(home).sort()).toEqual(['lock.db', 'peers.db']);
-  const db = new Database(path);
-  db.pragma('user_version = 3');
-  // With a log that another version left behind.
-  const log = readFileSync(`${path}-wal`);
-  expect(() => store.open()).toThrow(expect.objectContaining({ code: 'ERR_STORE_TOO_NEW' }));
-  expect(readFileSync(`${path}-wal`).equals(log)).toBe(true);
-  db.close();
-  // The home is free again.
-  inFile((db) => db.pragma('user_version = 1'));
-  expect(await found()).toMatchObject({ ids: 'a' });
+describe('a peer that is written again and again', () => {
+  test('is written at most once in five seconds, as it is then', async () => {
+    const { connect, statements } = listening();
+    const store = disk.opened(connect);
+    statements.length = 0;
+    const all: Promise<void>[] = [];
+    for (let second = 0; second < 60; second++) {
+      for (let n = 0; n < 10; n++) all.push(store.put(rowOf('a', { lastConnected: second * 10 + n })));
+      await disk.clock.advanceAsync(1_000);
+    }
+    expect(count(statements, /^INSERT/)).toBeLessThanOrEqual(13);
+    expect(count(statements, /^INSERT/)).toBeGreaterThanOrEqual(12);
+    await disk.clock.advanceAsync(options.spacingMs);
+    await Promise.all(all);
+    await store.close();
+    store.open();
+    expect(store.load()).toEqual([rowOf('a', { lastConnected: 599 })]);
+  });
+
+  test('does not hold up the others', async () => {
+    const store = disk.opened();
+    await write(store, 'a');
+    const again = store.put(rowOf('a', { score: 3 }));
+    await write(store, 'b');
+    await disk.clock.advanceAsync(options.spacingMs);
+    await again;
+  });
+
+  test('is written at once when it is flushed, alone', async () => {
+    const store = disk.opened();
+    await write(store, 'a', 'b');
+    const other = store.put(rowOf('b', { score: 3 }));
+    store.put(rowOf('a', { score: 4 })).catch(() => undefined);
+    const flushed = store.flush([rowOf('a').id]);
+    await disk.commit();
+    await flushed;
+    const scores = disk.inFile((db) => db.prepare("SELECT row ->> 'score' FROM peers ORDER BY id").pluck().all());
+    expect(scores).toEqual([4, -7]);
+    await disk.clock.advanceAsync(options.spacingMs);
+    await other;
+  });
 });
 
-test('a full disk makes the store degraded: rows stay readable, and are written when there is room again', async () => {
-  let pages = 3;
-  const limited = (...given: Parameters<Connect>): Database.Database => {
-    const db = connectSqlite(...given);
-    if (!given[1].readonly) db.pragma(`max_page_count = ${pages}`);
-    return db;
+describe('under a peer manager', () => {
+  const managed = (connect?: Connect) => {
+    const store = disk.opened(connect);
+    return new ManagerHarness({ store, clock: disk.clock });
   };
-  let connection: Database.Database | undefined;
-  const store = make((...given) => (connection = limited(...given)));
-  store.open();
-  expect(store.state).toBe('ok');
-  const rows = Array.from({ length: 40 }, (_, n) => rowOf(n.toString(16).padStart(8, '0')));
-  const refused = Promise.allSettled(rows.map((row) => store.put(row)));
-  await clock.advanceAsync(options.commitMs);
-  expect((await refused).every((each) => each.status === 'rejected' && (each.reason as { code: string }).code === 'ERR_STORE_FAILED')).toBe(
-    true,
-  );
-  expect(store.state).toBe('degraded');
-  expect(store.load()).toHaveLength(40);
-  await expect(store.put(rowOf('a'))).rejects.toMatchObject({ code: 'ERR_STORE_FAILED' });
-  await expect(store.flush()).rejects.toMatchObject({ code: 'ERR_STORE_FAILED' });
-  await clock.advanceAsync(options.retryMs);
-  expect(store.state).toBe('degraded');
-  pages = 1_000_000;
-  connection!.pragma(`max_page_count = ${pages}`);
-  await clock.advanceAsync(options.retryMs);
-  expect(store.state).toBe('ok');
-  await store.close();
-  store.open();
-  expect(store.load()).toHaveLength(41);
-});
 
-test('a disk that takes no file at all makes the store degraded from the start; it is made once there is room', async () => {
-  let isFull = true;
-  const store = make((...given) => {
-    if (isFull) throw Object.assign(new Error('database or disk is full'), { code: 'SQLITE_FULL' });
-    return connectSqlite(...given);
+  test('a peer to which something happens all the time costs one write in five seconds; what the operator changes is on disk before it is answered', async () => {
+    const { connect, statements } = listening();
+    const harness = managed(connect);
+    const added = harness.manager.peers.add(`mconn://${idOf('a')}@1.2.3.4:26656`);
+    await disk.commit();
+    await added;
+    await disk.clock.advanceAsync(options.spacingMs);
+    statements.length = 0;
+    const link = harness.up('a', { remoteIp: '1.2.3.4' });
+    for (let n = 0; n < 300; n++) {
+      harness.manager.report(idOf('a'), 'unhelpful', `no answer ${n}`);
+      await disk.clock.advanceAsync(100);
+    }
+    harness.manager.disconnected(idOf('a'), link, 'reset');
+    expect(count(statements, /^INSERT/)).toBeLessThanOrEqual(7);
+    expect(count(statements, /^INSERT/)).toBeGreaterThan(2);
+    const banned = harness.manager.peers.ban(idOf('a'), { forMs: 60_000, reason: 'enough' });
+    await disk.commit();
+    await banned;
+    expect(disk.inFile((db) => db.prepare("SELECT row ->> 'lastReason' FROM peers").pluck().get())).toBe('enough');
+    const removed = harness.manager.peers.remove(idOf('a'));
+    await disk.commit();
+    await removed;
+    expect(stored()).toBe(0);
+    harness.stop();
   });
-  store.open();
-  expect(store.state).toBe('degraded');
-  await expect(store.put(rowOf('a'))).rejects.toMatchObject({ code: 'ERR_STORE_FAILED' });
-  isFull = false;
-  await clock.advanceAsync(options.retryMs);
-  expect(store.state).toBe('ok');
-  await store.close();
-  expect(await found()).toEqual({ ids: 'a', skipped: 0, state: 'ok' });
-});
 
-test('rows found on a disk that recovers late do not undo what changed meanwhile', async () => {
-  await written('a', 'b', 'c');
-  let isBroken = true;
-  const store = make((...given) => {
-    if (isBroken) throw Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR' });
-    return connectSqlite(...given);
+  test('hearsay is not waited for, what the host adds is', async () => {
+    const harness = managed();
+    harness.up('b', { remoteIp: '1.2.3.9' });
+    expect(await harness.manager.add(addressOf('a'), { kind: 'gossip', from: idOf('b') })).toBe(true);
+    let isDurable = false;
+    const added = harness.manager.add(addressOf('c'), { kind: 'host' }).then(() => (isDurable = true));
+    await Promise.resolve();
+    expect([isDurable, stored()]).toEqual([false, 0]);
+    await disk.commit();
+    await added;
+    expect(stored()).toBe(2);
+    harness.stop();
   });
-  store.open();
-  const changes = [store.put(rowOf('a', { score: 9 })), store.delete(rowOf('b').id)];
-  await Promise.allSettled(changes);
-  isBroken = false;
-  await clock.advanceAsync(options.retryMs);
-  expect(
-    store
-      .load()
-      .map((row) => [row.id[0], row.score])
-      .sort(),
-  ).toEqual([
-    ['a', 9],
-    ['c', -7],
-  ]);
-  await store.close();
-  expect(await found()).toMatchObject({ ids: 'ac' });
 });
 
-test('a file that is deleted or replaced while it is open is written anew', async () => {
-  await written('a');
-  const store = make();
-  store.open();
-  renameSync(path, join(home, 'elsewhere.db'));
-  const put = store.put(rowOf('b'));
-  await clock.advanceAsync(options.commitMs);
-  await put;
-  await store.close();
-  expect(await found()).toMatchObject({ ids: 'ab' });
+describe('when the disk fails', () => {
+  test('a full disk makes the store degraded: rows stay readable, and are written when there is room again', async () => {
+    let connection: Database.Database | undefined;
+    const store = disk.opened((...given) => {
+      connection = connectSqlite(...given);
+      if (!given[1].readonly) connection.pragma('max_page_count = 3');
+      return connection;
+    });
+    expect(store.state).toBe('ok');
+    const refused = Promise.allSettled(Array.from({ length: 40 }, (_, n) => store.put(rowOf(n.toString(16).padStart(8, '0')))));
+    await disk.commit();
+    expect((await refused).map((each) => each.status === 'rejected' && (each.reason as { code: string }).code)).toEqual(
+      Array.from({ length: 40 }, () => 'ERR_STORE_FAILED'),
+    );
+    expect(store.state).toBe('degraded');
+    expect(store.load().length).toBe(40);
+    await expect(store.put(rowOf('a'))).rejects.toMatchObject(failed);
+    await expect(store.flush()).rejects.toMatchObject(failed);
+    await expect(store.flush([rowOf('a').id])).rejects.toMatchObject(failed);
+    await disk.retry();
+    expect(store.state).toBe('degraded');
+    connection!.pragma('max_page_count = 1000000');
+    await disk.retry();
+    expect(store.state).toBe('ok');
+    await store.close();
+    store.open();
+    expect(store.load().length).toBe(41);
+  });
+
+  test('a disk that takes no file at all makes it degraded from the start; the file is made once there is room', async () => {
+    const full = failingDisk('SQLITE_FULL');
+    const store = disk.opened(full.connect);
+    expect(store.state).toBe('degraded');
+    await expect(store.put(rowOf('a'))).rejects.toMatchObject(failed);
+    full.isFailing = false;
+    await disk.retry();
+    expect(store.state).toBe('ok');
+    await store.close();
+    expect(await disk.found()).toEqual({ ids: 'a', skipped: 0, state: 'ok' });
+  });
+
+  test('it is said once a minute, however often writing is tried', async () => {
+    const broken = failingDisk('SQLITE_IOERR');
+    const store = disk.opened(broken.connect);
+    const warnings = (): number => disk.lines.filter(({ msg }) => msg.includes('goes on in memory')).length;
+    for (let minute = 1; minute <= 5; minute++) {
+      await disk.clock.advanceAsync(60_000);
+      expect(warnings()).toBeLessThanOrEqual(minute + 1);
+    }
+    expect(warnings()).toBeGreaterThanOrEqual(5);
+    broken.isFailing = false;
+    await disk.retry();
+    expect(store.state).toBe('ok');
+    expect(disk.lines.at(-1)?.msg).toBe('the peer store is on disk again');
+  });
+
+  test('rows found on a disk that recovers late do not undo what changed meanwhile', async () => {
+    await disk.written('a', 'b', 'c');
+    const broken = failingDisk('SQLITE_IOERR');
+    const store = disk.opened(broken.connect);
+    await Promise.allSettled([store.put(rowOf('a', { score: 9 })), store.delete(rowOf('b').id)]);
+    broken.isFailing = false;
+    await disk.retry();
+    const scores = store.load().map((row) => [row.id[0], row.score]);
+    expect(scores.sort()).toEqual([
+      ['a', 9],
+      ['c', -7],
+    ]);
+    await store.close();
+    expect(await disk.found()).toMatchObject({ ids: 'ac' });
+  });
+
+  test('a deletion that the disk did not take leaves no ghost', async () => {
+    await disk.written('a', 'b');
+    let isFailing = false;
+    const store = disk.opened((...given) => {
+      const db = connectSqlite(...given);
+      const prepare = db.prepare.bind(db);
+      db.prepare = (sql: string) => {
+        if (isFailing && sql.startsWith('DELETE')) throw Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR' });
+        return prepare(sql);
+      };
+      return db;
+    });
+    isFailing = true;
+    const deleted = store.delete(rowOf('a').id);
+    await Promise.allSettled([deleted, disk.commit()]);
+    await expect(deleted).rejects.toMatchObject(failed);
+    expect(idsOf(store)).toBe('b');
+    isFailing = false;
+    await disk.retry();
+    await store.close();
+    expect(await disk.found()).toMatchObject({ ids: 'b' });
+  });
+
+  test('what it does not take until the store closes is written when the store is opened again', async () => {
+    const broken = failingDisk('SQLITE_IOERR');
+    const store = disk.opened(broken.connect);
+    await expect(store.put(rowOf('a'))).rejects.toMatchObject(failed);
+    await store.close();
+    broken.isFailing = false;
+    store.open();
+    expect([idsOf(store), store.state]).toEqual(['a', 'ok']);
+    await disk.commit();
+    await store.close();
+    expect(await disk.found()).toMatchObject({ ids: 'a' });
+  });
+
+  test('who waits when the store closes on a failing disk hears that it failed', async () => {
+    const broken = failingDisk('SQLITE_IOERR');
+    broken.isFailing = false;
+    let connection: Database.Database | undefined;
+    const store = disk.opened((...given) => (connection = broken.connect(...given)));
+    const put = store.put(rowOf('a'));
+    broken.isFailing = true;
+    connection!.close();
+    await store.close();
+    await expect(put).rejects.toMatchObject(failed);
+  });
+
+  test('a file that may only be read is read, and the store is degraded from the start, until it may be written', async () => {
+    await disk.written('a');
+    let isReadOnly = true;
+    const store = disk.opened((path, given) =>
+      connectSqlite(path, isReadOnly && path === disk.path ? { ...given, readonly: true, fileMustExist: true } : given),
+    );
+    expect([store.state, idsOf(store)]).toEqual(['degraded', 'a']);
+    await expect(store.put(rowOf('b'))).rejects.toMatchObject(failed);
+    await disk.retry();
+    expect(store.state).toBe('degraded');
+    isReadOnly = false;
+    await disk.retry();
+    expect(store.state).toBe('ok');
+    await store.close();
+    expect(await disk.found()).toMatchObject({ ids: 'ab' });
+  });
 });
 
-test('a second store on the same home is refused, and admitted when the first has closed', async () => {
-  const first = make();
-  first.open();
-  const second = make();
-  expect(() => second.open()).toThrow(expect.objectContaining({ code: 'ERR_HOME_IN_USE' }));
-  await first.close();
-  second.open();
-});
-
-const holder = `
+const locker = `
   const Database = require('better-sqlite3');
-  const lock = new Database(process.argv[1]);
-  lock.exec('BEGIN EXCLUSIVE');
-  require('node:child_process').spawnSync(process.execPath, ['-e', process.argv[2], process.argv[1]], { stdio: 'inherit' });
-  process.kill(process.pid, 'SIGKILL');
-`;
-const taker = `
-  const Database = require('better-sqlite3');
-  try { new Database(process.argv[1], { timeout: 50 }).exec('BEGIN EXCLUSIVE'); console.log('taken'); } catch (error) { console.log(error.code); }
+  const db = new Database(process.argv[1]);
+  db.exec('BEGIN IMMEDIATE');
+  process.stdout.write('locked');
+  process.stdin.on('end', () => db.close()).resume();
 `;
 
-test('a lock held by another process holds, and one whose process was killed does not', async () => {
-  const { stdout, signal } = spawnSync(process.execPath, ['-e', holder, join(home, 'lock.db'), taker], {
-    encoding: 'utf8',
-    cwd: dirname(import.meta.dirname),
+describe('a database that another process locks', () => {
+  const lock = async (): Promise<() => Promise<unknown>> => {
+    const child = spawn(process.execPath, ['-e', locker, disk.path], {
+      cwd: dirname(import.meta.dirname),
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    await once(child.stdout, 'data');
+    return () => {
+      child.stdin.end();
+      return once(child, 'exit');
+    };
+  };
+
+  test('is tried again with growing distance, each time for store.busyMs at most; the change is acknowledged when the lock is gone', async () => {
+    const timeouts: number[] = [];
+    const store = disk.opened((path, given) => {
+      timeouts.push(given.timeout);
+      return connectSqlite(path, given);
+    });
+    const release = await lock();
+    let isWritten = false;
+    const put = store.put(rowOf('a')).then(() => (isWritten = true));
+    await disk.clock.advanceAsync(3 * options.commitMs);
+    expect([isWritten, store.state]).toEqual([false, 'ok']);
+    await release();
+    await disk.clock.advanceAsync(10 * options.commitMs);
+    await put;
+    expect(store.state).toBe('ok');
+    expect(timeouts).toEqual([options.busyMs]);
   });
-  expect(stdout.trim()).toBe('SQLITE_BUSY');
-  expect(signal).toBe('SIGKILL');
-  expect(await found()).toMatchObject({ state: 'ok' });
-});
 
-test('something else in place of the lock is put aside', async () => {
-  writeFileSync(join(home, 'lock.db'), garbage);
-  const store = make();
-  store.open();
-  expect(() => make().open()).toThrow(expect.objectContaining({ code: 'ERR_HOME_IN_USE' }));
-  expect(existsSync(join(home, 'lock.db.damaged'))).toBe(true);
+  test('for long makes the store degraded, until the lock is gone', async () => {
+    const { connect, statements } = listening();
+    const store = disk.opened(connect);
+    const release = await lock();
+    statements.length = 0;
+    const put = store.put(rowOf('a'));
+    put.catch(() => undefined);
+    await disk.clock.advanceAsync(40 * options.commitMs);
+    await expect(put).rejects.toMatchObject(failed);
+    expect(store.state).toBe('degraded');
+    expect(count(statements, /^BEGIN/)).toBe(6);
+    await release();
+    await disk.retry();
+    expect([store.state, stored()]).toEqual(['ok', 1]);
+  });
+
+  test('while the store starts is read all the same', async () => {
+    await disk.written('a');
+    const release = await lock();
+    const store = disk.opened();
+    expect([idsOf(store), store.state]).toEqual(['a', 'ok']);
+    await release();
+  });
 });
 
 test('the home is made when it is missing', async () => {
-  path = join(home, 'deep', 'down', 'peers.db');
-  await written('a');
-  expect(await found()).toMatchObject({ ids: 'a' });
-});
-
-test('a file that may only be read is read, and the store is degraded at the first write', async () => {
-  await written('a');
-  const store = make((...given) => {
-    const db = connectSqlite(...given);
-    db.pragma('query_only = 1');
-    return db;
-  });
+  const store = disk.make(undefined, join(disk.home, 'deep', 'down', 'peers.db'));
   store.open();
-  expect(store.load()).toHaveLength(1);
-  const put = store.put(rowOf('b'));
-  await Promise.allSettled([put, clock.advanceAsync(options.commitMs)]);
-  expect(store.state).toBe('degraded');
-  expect(store.load()).toHaveLength(2);
+  await write(store, 'a');
+  expect(existsSync(join(disk.home, 'deep', 'down', 'peers.db'))).toBe(true);
 });
