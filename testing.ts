@@ -6,7 +6,21 @@ import { selectAead, type Aead } from './transports/mconn/aead.ts';
 import { mconnTransport as makeTransport } from './transports/mconn/transport.ts';
 import type { Transport } from './transports/transport.ts';
 
-export { memoryNetwork, type MemoryNetwork, type MemoryNetworkOptions } from './transports/memory.ts';
+export { simulate, type ExpectedUpdate, type Simulation } from './testing/simulation.ts';
+export type { SimulatedNodeOptions, SimulationOptions } from './testing/options.ts';
+export type { Limits, SimulatedNode } from './testing/simulated-node.ts';
+export type { Delivery, ExpectedDelivery, SimulatedChannel, Waiting } from './testing/simulated-channel.ts';
+export { formatEvent, type EventLog, type SimulationEvent } from './testing/event-log.ts';
+export type { Order } from './testing/expectations.ts';
+export type { Acquaintances, Shape } from './testing/topology.ts';
+export {
+  memoryNetwork,
+  type ConditionChange,
+  type MemoryEvent,
+  type MemoryNetwork,
+  type MemoryNetworkOptions,
+  type WayConditions,
+} from './transports/memory.ts';
 export { seededRandom, settle, VirtualClock } from './transports/simulated.ts';
 export type { Clock, Random, TimerHandle } from './transports/clock.ts';
 
