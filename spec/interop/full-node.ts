@@ -24,6 +24,7 @@ export function fullNodeCase(settings: Settings): Case {
   return {
     name: `22 full node, connected for ${settings.stayMs / 1_000} s`,
     run,
+    beside: 'all',
     deadlineMs: settings.stayMs + 150_000,
   };
 }

@@ -23,6 +23,7 @@ export type GoEvent = Readonly<
   Partial<{
     id: string;
     listen: string;
+    node: number;
     reason: string | null;
     requested: boolean;
     peer: GoPeerInfo;

@@ -2,7 +2,7 @@
 import { directions, type Direction } from './trial.ts';
 import type { Line } from './settings.ts';
 
-export type Result = Readonly<{ line: Line; direction: Direction; name: string; ms: number; problem?: string }>;
+export type Result = Readonly<{ line: Line; direction: Direction; name: string; ms: number; notes: readonly string[]; problem?: string }>;
 
 export const directionNames: Readonly<Record<Direction, string>> = { out: 'we dial', in: 'they dial' };
 
@@ -28,9 +28,10 @@ export class Report {
 
   add(result: Result): void {
     this.#results.push(result);
-    const { direction, line, ms, name, problem } = result;
+    const { direction, line, ms, name, notes, problem } = result;
     const verdict = problem === undefined ? 'ok  ' : 'FAIL';
     print(`${verdict} ${line.padEnd(7)} ${directionNames[direction].padEnd(10)} ${name} (${Math.round(ms)} ms)`);
+    for (const note of notes) print(`       ${note}`);
     if (problem !== undefined) print(`       ${problem.replaceAll('\n', '\n       ')}`);
   }
 

@@ -37,28 +37,29 @@ async function main(): Promise<number> {
   return report.failed > 0 ? 1 : 0;
 }
 
-/** Lines side by side, the cases of one line one after another; the full nodes of all lines mostly wait, so they run beside the cases. */
+/** Lines side by side, the cases of one line one after another unless they mostly wait. */
 async function runAll(settings: Settings, report: Report, home: string): Promise<void> {
-  const wanted = ({ name }: Case): boolean => name.toLowerCase().includes(settings.filter);
-  const chosen = cases.filter(wanted);
-  const full = fullNodeCase(settings);
+  const chosen = [...cases, fullNodeCase(settings)].filter(({ name }) => name.toLowerCase().includes(settings.filter));
   const runCase = async (each: Case, line: Line, direction: Direction): Promise<void> => {
     const folder = join(home, `${line}-${direction}-${each.name.replaceAll(/[^a-z0-9]+/gi, '-').slice(0, 40)}`);
     const trial = new Trial({ line, direction, settings, home: folder });
     const began = performance.now();
     const problem = await problemOf(each, trial);
-    const result = { line, direction, name: each.name, ms: performance.now() - began };
+    const result = { line, direction, name: each.name, ms: performance.now() - began, notes: trial.notes };
     report.add(problem === undefined ? result : { ...result, problem });
     rmSync(folder, { recursive: true, force: true });
   };
   const runLine = async (line: Line): Promise<void> => {
-    for (const each of chosen) {
-      if (each.lines && !each.lines.includes(line)) continue;
-      for (const direction of each.directions ?? directions) await runCase(each, line, direction);
-    }
+    const mine = chosen.filter((each) => !each.lines || each.lines.includes(line));
+    const runs = (beside?: Case['beside']): (() => Promise<void>)[] =>
+      mine
+        .filter((each) => each.beside === beside)
+        .flatMap((each) => (each.directions ?? directions).map((direction) => () => runCase(each, line, direction)));
+    const waiting = runs('all').map((run) => run());
+    for (const run of runs()) await run();
+    await Promise.all([...waiting, ...runs('alike').map((run) => run())]);
   };
-  const fulls = wanted(full) ? settings.lines.flatMap((line) => directions.map((direction) => runCase(full, line, direction))) : [];
-  await Promise.all([...fulls, ...settings.lines.map((line) => runLine(line))]);
+  await Promise.all(settings.lines.map((line) => runLine(line)));
 }
 
 /** Runs a case to its end; what was wrong, if anything. */

@@ -21,6 +21,10 @@ export type Settings = Readonly<{
   filter: string;
   /** Where Go is missing, end well instead of failing. */
   skipWithoutGo: boolean;
+  /** Less of what takes long. */
+  ci: boolean;
+  /** Where chance comes from; printed by the cases that use it. */
+  seed: number;
   /** How long full nodes must keep us. */
   stayMs: number;
   /** Multiplies repeats; 1 unless `TROUPE_SCALE` says otherwise. */
@@ -54,6 +58,8 @@ export function parseSettings(argv: readonly string[]): Settings | 'help' {
   if (values.ci && values['skip-without-go']) throw new Error('--ci never skips: leave --skip-without-go out');
   const scale = Number(process.env.TROUPE_SCALE ?? 1);
   if (!(scale > 0)) throw new Error('TROUPE_SCALE must be a positive number');
+  const seed = Number(process.env.TROUPE_SEED ?? 118);
+  if (!Number.isSafeInteger(seed)) throw new Error('TROUPE_SEED must be a whole number');
   const chosen = values.line.map((name) => {
     const line = lines.find((each) => each === name);
     if (!line) throw new Error(`unknown line ${name}: one of ${lines.join(', ')}`);
@@ -63,6 +69,8 @@ export function parseSettings(argv: readonly string[]): Settings | 'help' {
     lines: chosen.length > 0 ? [...new Set(chosen)] : lines,
     filter: values.case.toLowerCase(),
     skipWithoutGo: values['skip-without-go'],
+    ci: values.ci,
+    seed,
     stayMs: values.ci ? 130_000 : 180_000,
     scale,
   };

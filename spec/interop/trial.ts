@@ -31,6 +31,8 @@ export type Case = Readonly<{
   lines?: readonly Line[];
   /** Somebody breaks rules in it, so what the Go side holds against us proves nothing. */
   rude?: boolean;
+  /** What may run at the same time: all cases, because it mostly waits; or those alike, because it waits a lot. By itself unless said otherwise. */
+  beside?: 'all' | 'alike';
   deadlineMs?: number;
 }>;
 
@@ -41,6 +43,8 @@ export type RawConnection = Readonly<{ connection: Connection; conn: number }>;
 export type Flags = Readonly<Record<string, string | number | true>>;
 
 const cleanUpMs = 30_000;
+/** The load of this process is that of many nodes and of the suite, so none of them may judge itself by it. */
+const unpressed = { maxLoopDelayMs: 60_000, softBytes: 2 ** 40, hardBytes: 2 ** 40 };
 
 export class Trial {
   readonly line: Line;
@@ -50,7 +54,10 @@ export class Trial {
   readonly #stop = new AbortController();
   readonly #home: string;
   readonly #programs: GoProgram[] = [];
-  readonly #cleanUps: (() => Promise<unknown>)[] = [];
+  readonly #cleanUps = new Set<() => Promise<unknown>>();
+  readonly #stops = new Map<Node, () => Promise<void>>();
+  /** Figures that the report prints below the result. */
+  readonly notes: string[] = [];
 
   constructor(given: Readonly<{ line: Line; direction: Direction; settings: Settings; home: string }>) {
     this.line = given.line;
@@ -110,10 +117,20 @@ export class Trial {
       listen: ['mconn://127.0.0.1:0'],
       monitor: false,
       logLevel: 'silent',
+      pressure: unpressed,
       ...options,
     });
-    this.defer(() => node.stop());
+    const stop = (): Promise<void> => node.stop();
+    this.#stops.set(node, stop);
+    this.defer(stop);
     return node;
+  }
+
+  /** Stops a node and lets it go, before the case is over. */
+  async dismiss(node: Node): Promise<void> {
+    await node.stop();
+    this.#cleanUps.delete(this.#stops.get(node)!);
+    this.#stops.delete(node);
   }
 
   /** Makes a started node of ours and a real peer meet, whoever's turn it is to dial; gives the peer's id. */
@@ -134,7 +151,7 @@ export class Trial {
   }
 
   defer(cleanUp: () => Promise<unknown>): void {
-    this.#cleanUps.push(cleanUp);
+    this.#cleanUps.add(cleanUp);
   }
 
   /** Connects a real peer and us, whoever's turn it is to dial, until both know each other. */
@@ -182,7 +199,7 @@ export class Trial {
 
   /** Ends everything that the case has begun, last things first. */
   async cleanUp(): Promise<void> {
-    for (const cleanUp of this.#cleanUps.reverse()) await within(cleanUpMs, 'a clean end', cleanUp());
+    for (const cleanUp of [...this.#cleanUps].reverse()) await within(cleanUpMs, 'a clean end', cleanUp());
     this.#stop.abort(new Error('the case is over'));
   }
 }

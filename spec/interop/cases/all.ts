@@ -1,5 +1,6 @@
 /** All cases of the suite but full nodes, in the order in which they run. */
 import type { Case } from '../trial.ts';
+import { crossingCases } from './crossing.ts';
 import { endingCases } from './ending.ts';
 import { handshakeCases } from './handshake.ts';
 import { livenessCases } from './liveness.ts';
@@ -16,4 +17,5 @@ export const cases: readonly Case[] = [
   ...pressureCases,
   ...endingCases,
   ...peerCases,
+  ...crossingCases,
 ];

@@ -1,6 +1,5 @@
-/** Whole nodes of ours and real peers: whom we take, dials that cross, and peer exchange. */
+/** Whole nodes of ours and real peers: whom we take, second connections, and peer exchange. */
 import { nodeIdFromText, pexReactor, type Channel, type Node } from '../../../index.ts';
-import type { GoProgram } from '../go-program.ts';
 import { echo } from '../ours.ts';
 import { filler, sha256 } from '../payload.ts';
 import { tapPex } from '../tap.ts';
@@ -114,48 +113,6 @@ async function watch(node: Node, ups: string[], downs: string[], signal: AbortSi
   }
 }
 
-/** Dials that cross: whoever is first, both end connected once, after few connections. */
-async function simultaneous(trial: Trial): Promise<void> {
-  const delays = [0, 1, 2, 4, 8, 16, 32].slice(0, Math.max(3, trial.times(7)));
-  for (const delay of delays) {
-    const peer = await trial.peer();
-    const node = await trial.node();
-    const channel = openEcho(node);
-    await node.start();
-    const ups: string[] = [];
-    void watch(node, ups, [], trial.signal);
-    const we = (): Promise<unknown> => node.peers.add(`mconn://${peer.address}`);
-    const they = (): Promise<unknown> => peer.ask('dial', { address: dialable(node) });
-    const [early, late] = trial.direction === 'out' ? [we, they] : [they, we];
-    const first = early();
-    if (delay > 0) await pause(delay);
-    await Promise.all([first, late()]);
-    await settled(node, peer, delay);
-    await echoes(channel, peer.id);
-    const connections = peer.takeAll('peer_up').length + peer.takeAll('rejected').length;
-    check(connections <= 5, `${connections} connections at ${delay} ms apart`);
-    check(ups.length <= 3, `${ups.length} times up at ${delay} ms apart`);
-    await node.stop();
-    await peer.stop();
-  }
-}
-
-/** Connected on both sides, once, and for a while. */
-async function settled(node: Node, peer: GoProgram, delay: number): Promise<void> {
-  let since: number | undefined;
-  await until(30_000, `one connection that stays, dials ${delay} ms apart`, async () => {
-    const { peers } = await peer.order('status');
-    const { connected } = node.status().peers;
-    const one = peers!.length === 1 && connected === 1 && isUp(node, peer.id) && node.status().links === 1;
-    since = one ? (since ?? performance.now()) : undefined;
-    return since !== undefined && performance.now() - since > 1_500;
-  }).catch((error: unknown) => {
-    const { links, peers, disconnects } = node.status();
-    const seen = { links, peers, disconnects, explanation: node.peers.explain(peer.id) };
-    throw new Error(`${(error as Error).message}; we see ${JSON.stringify(seen)}`, { cause: error });
-  });
-}
-
 /** They ask us and learn whom we have met, we ask them and learn whom they know. */
 async function exchange(trial: Trial, dialect: 'ip' | 'url'): Promise<void> {
   const peer = await trial.peer({ pex: true, 'ensure-peers-ms': 2_000 });
@@ -193,8 +150,6 @@ export const peerCases: readonly Case[] = [
   { name: '9 whom we take', run: ourCompatibility, rude: true },
   { name: '10 dial of a connected peer', run: dialConnected, rude: true },
   { name: '10 two connections to us', run: twice, directions: ['in'], rude: true },
-  // The Go side logs each duplicate that it refuses, as it should.
-  { name: '10 simultaneous dial', run: simultaneous, rude: true, deadlineMs: 180_000 },
   { name: '19 peer exchange', run: (trial) => exchange(trial, 'ip') },
   { name: '19 peer exchange, dialect of URLs', run: (trial) => exchange(trial, 'url'), lines: ['tm035'] },
 ];

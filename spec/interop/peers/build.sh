@@ -22,7 +22,7 @@ digest() {
 # All that decides what comes out: sources, pinned modules, toolchain, this script.
 stamp_of() {
   local folders=("$here/$1")
-  [ "$1" = full ] || folders+=("$here/common")
+  [ "$1" = full ] || folders+=("$here/control")
   { go env GOVERSION GOOS GOARCH; find "${folders[@]}" -type f \( -name '*.go' -o -name 'go.*' \) | LC_ALL=C sort | xargs cat; cat "$here/build.sh"; } | digest
 }
 

@@ -2,20 +2,21 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/cometbft/cometbft/p2p"
 
-	"troupe.test/peers/common"
+	"troupe.test/peers/control"
 )
 
 // reactor reports what it receives and leaves all behaviour to the host's inbox.
 type reactor struct {
 	p2p.BaseReactor
 	node     *node
-	channels []common.Channel
+	channels []control.Channel
 }
 
-func newReactor(n *node, channels []common.Channel) *reactor {
+func newReactor(n *node, channels []control.Channel) *reactor {
 	r := &reactor{node: n, channels: channels}
 	r.BaseReactor = *p2p.NewBaseReactor("TEST", r)
 	return r
@@ -29,10 +30,17 @@ func (r *reactor) GetChannels() []*p2p.ChannelDescriptor {
 			Priority:            channel.Priority,
 			SendQueueCapacity:   r.node.options.Queue,
 			RecvMessageCapacity: r.node.options.Capacity,
-			MessageType:         &common.Message{},
+			MessageType:         &control.Message{},
 		})
 	}
 	return descriptors
+}
+
+// InitPeer is called between the look for a duplicate and the entry among the peers. The longer it takes, the more often two connections
+// of one peer pass the look together.
+func (r *reactor) InitPeer(peer p2p.Peer) p2p.Peer {
+	time.Sleep(r.node.options.Init)
+	return peer
 }
 
 func (r *reactor) AddPeer(peer p2p.Peer) { r.node.host.PeerUp(describe(peer)) }
@@ -42,13 +50,13 @@ func (r *reactor) RemovePeer(peer p2p.Peer, reason any) {
 }
 
 func (r *reactor) Receive(e p2p.Envelope) {
-	r.node.host.Inbox.Receive(string(e.Src.ID()), e.ChannelID, e.Message.(*common.Message).Bytes)
+	r.node.host.Inbox.Receive(string(e.Src.ID()), e.ChannelID, e.Message.(*control.Message).Bytes)
 }
 
-func describe(peer p2p.Peer) common.PeerInfo {
-	info := common.PeerInfo{
+func describe(peer p2p.Peer) control.PeerInfo {
+	info := control.PeerInfo{
 		ID:         string(peer.ID()),
-		Direction:  common.Direction(peer.IsOutbound()),
+		Direction:  control.Direction(peer.IsOutbound()),
 		Address:    peer.SocketAddr().String(),
 		Connection: peer.Status(),
 	}
@@ -68,8 +76,8 @@ func (n *node) peer(id string) (p2p.Peer, error) {
 	return peer, nil
 }
 
-func (n *node) Peers() []common.PeerInfo {
-	peers := []common.PeerInfo{}
+func (n *node) Peers() []control.PeerInfo {
+	peers := []control.PeerInfo{}
 	for _, peer := range n.sw.Peers().List() {
 		peers = append(peers, describe(peer))
 	}
@@ -98,5 +106,5 @@ func (n *node) Broadcast(channel byte, message []byte) error {
 }
 
 func envelope(channel byte, message []byte) p2p.Envelope {
-	return p2p.Envelope{ChannelID: channel, Message: common.NewMessage(message)}
+	return p2p.Envelope{ChannelID: channel, Message: control.NewMessage(message)}
 }

@@ -6,7 +6,7 @@ tool github.com/cometbft/cometbft/cmd/cometbft
 
 require (
 	github.com/cometbft/cometbft v0.40.0
-	troupe.test/peers/common v0.0.0
+	troupe.test/peers/control v0.0.0
 )
 
 require (
@@ -165,4 +165,4 @@ require (
 	lukechampine.com/blake3 v1.4.1 // indirect
 )
 
-replace troupe.test/peers/common => ../common
+replace troupe.test/peers/control => ../control

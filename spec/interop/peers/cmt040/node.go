@@ -9,12 +9,12 @@ import (
 	"github.com/cometbft/cometbft/p2p/pex"
 	"github.com/cometbft/cometbft/version"
 
-	"troupe.test/peers/common"
+	"troupe.test/peers/control"
 )
 
 type node struct {
-	options   *common.Options
-	host      *common.Host
+	options   *control.Options
+	host      *control.Host
 	transport *p2p.MultiplexTransport
 	sw        *p2p.Switch
 	book      pex.AddrBook
@@ -23,7 +23,7 @@ type node struct {
 	address   string
 }
 
-func (line) Start(options *common.Options, host *common.Host) (common.Node, error) {
+func (line) Start(options *control.Options, host *control.Host) (control.Node, error) {
 	n := &node{options: options, host: host}
 	if err := n.loadKey(); err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func (line) Start(options *common.Options, host *common.Host) (common.Node, erro
 	if options.Pong > 0 {
 		connection.PongTimeout = options.Pong
 	}
-	if err := common.CheckTimers(connection.PingInterval, connection.PongTimeout); err != nil {
+	if err := control.CheckTimers(connection.PingInterval, connection.PongTimeout); err != nil {
 		return nil, err
 	}
 	channels, err := options.Channels()
@@ -51,7 +51,7 @@ func (line) Start(options *common.Options, host *common.Host) (common.Node, erro
 		open = append(open, pex.PexChannel)
 	}
 	// NodeInfo names the real port, so the port has to be known before the transport listens.
-	if n.address, err = common.FreeAddress(options.Listen); err != nil {
+	if n.address, err = control.FreeAddress(options.Listen); err != nil {
 		return nil, err
 	}
 	info, err := n.nodeInfo(open)
@@ -70,7 +70,7 @@ func (line) Start(options *common.Options, host *common.Host) (common.Node, erro
 	n.sw.SetNodeKey(n.key)
 	n.sw.AddReactor("TEST", newReactor(n, channels))
 	n.startBook(log)
-	if err := n.sw.AddPersistentPeers(common.SplitList(options.Persistent)); err != nil {
+	if err := n.sw.AddPersistentPeers(control.SplitList(options.Persistent)); err != nil {
 		return nil, err
 	}
 	listen, err := p2p.NewNetAddressString(p2p.IDAddressString(n.key.ID(), n.address))
@@ -84,7 +84,7 @@ func (line) Start(options *common.Options, host *common.Host) (common.Node, erro
 		return nil, err
 	}
 	host.Inbox.Attach(n)
-	return n, n.sw.DialPeersAsync(common.SplitList(options.Persistent))
+	return n, n.sw.DialPeersAsync(control.SplitList(options.Persistent))
 }
 
 func (n *node) loadKey() (err error) {
@@ -119,11 +119,11 @@ func (n *node) nodeInfo(open []byte) (p2p.DefaultNodeInfo, error) {
 	channels, err := o.AdvertisedChannels(open)
 	return p2p.DefaultNodeInfo{
 		ProtocolVersion: p2p.NewProtocolVersion(
-			common.Or(o.P2P, version.P2PProtocol), common.Or(o.Block, version.BlockProtocol), o.App),
+			control.Or(o.P2P, version.P2PProtocol), control.Or(o.Block, version.BlockProtocol), o.App),
 		DefaultNodeID: n.key.ID(),
-		ListenAddr:    common.Or(o.AdvertisedAddress, "tcp://"+n.address),
+		ListenAddr:    control.Or(o.AdvertisedAddress, "tcp://"+n.address),
 		Network:       o.Network,
-		Version:       common.Or(o.Version, version.TMCoreSemVer),
+		Version:       control.Or(o.Version, version.TMCoreSemVer),
 		Channels:      channels,
 		Moniker:       o.Moniker,
 		Other:         p2p.DefaultNodeInfoOther{TxIndex: "off"},
@@ -155,6 +155,10 @@ func (n *node) Dial(address string) error {
 		return err
 	}
 	return n.sw.DialPeerWithAddress(remote)
+}
+
+func (n *node) Keep(address string) error {
+	return n.sw.AddPersistentPeers([]string{address})
 }
 
 func (n *node) Disconnect(id string) error {

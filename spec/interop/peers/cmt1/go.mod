@@ -7,7 +7,7 @@ tool github.com/cometbft/cometbft/cmd/cometbft
 require (
 	github.com/cometbft/cometbft v1.0.1
 	github.com/cometbft/cometbft/api v1.0.0
-	troupe.test/peers/common v0.0.0
+	troupe.test/peers/control v0.0.0
 )
 
 require (
@@ -97,4 +97,4 @@ require (
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 )
 
-replace troupe.test/peers/common => ../common
+replace troupe.test/peers/control => ../control

@@ -6,7 +6,7 @@ tool github.com/tendermint/tendermint/cmd/tendermint
 
 require (
 	github.com/tendermint/tendermint v0.34.24
-	troupe.test/peers/common v0.0.0
+	troupe.test/peers/control v0.0.0
 )
 
 require (
@@ -79,4 +79,4 @@ require (
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 )
 
-replace troupe.test/peers/common => ../common
+replace troupe.test/peers/control => ../control

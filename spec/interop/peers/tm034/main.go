@@ -4,7 +4,7 @@ package main
 import (
 	"os"
 
-	"troupe.test/peers/common"
+	"troupe.test/peers/control"
 )
 
-func main() { os.Exit(common.Main(line{})) }
+func main() { os.Exit(control.Main(line{})) }

@@ -10,7 +10,7 @@ import (
 	"github.com/tendermint/tendermint/internal/p2p"
 	"github.com/tendermint/tendermint/types"
 
-	"troupe.test/peers/common"
+	"troupe.test/peers/control"
 )
 
 func (n *node) ID() string      { return string(n.key.ID) }
@@ -35,7 +35,7 @@ func (n *node) Dial(text string) error {
 	}
 	n.waiters[id] = result
 	n.mu.Unlock()
-	cancel := n.host.Watch("failed to ", func(message string, fields common.Fields) {
+	cancel := n.host.Watch("failed to ", func(message string, fields control.Fields) {
 		if message != "failed to handshake with peer" && message != "failed to dial peer" {
 			return
 		}
@@ -56,6 +56,14 @@ func (n *node) Dial(text string) error {
 	case <-time.After(dialPatience):
 		return errors.New("the peer manager did not dial: it may hold the peer inactive")
 	}
+}
+
+// Keep has nothing to do: who runs with --redial or --pex dials all peers whose addresses it has.
+func (n *node) Keep(string) error {
+	if !n.dialsFreely() {
+		return errors.New("needs --redial")
+	}
+	return nil
 }
 
 // settle answers the dial of a node id that is still waiting, if any.
@@ -91,10 +99,10 @@ func (n *node) connection(id string) (*connection, error) {
 	return nil, fmt.Errorf("no peer %s", id)
 }
 
-func (n *node) Peers() []common.PeerInfo {
+func (n *node) Peers() []control.PeerInfo {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	peers := []common.PeerInfo{}
+	peers := []control.PeerInfo{}
 	for _, c := range n.live {
 		peers = append(peers, c.describe())
 	}
@@ -111,7 +119,7 @@ func (n *node) Send(to string, channel byte, message []byte) (bool, error) {
 	if out == nil || !bytes.Contains(c.info.Channels, []byte{channel}) {
 		return false, nil
 	}
-	out.Out <- p2p.Envelope{To: types.NodeID(to), Message: common.NewMessage(message)}
+	out.Out <- p2p.Envelope{To: types.NodeID(to), Message: control.NewMessage(message)}
 	return true, nil
 }
 
@@ -129,7 +137,7 @@ func (n *node) Broadcast(channel byte, message []byte) error {
 	if out == nil {
 		return fmt.Errorf("channel %#x is not open", channel)
 	}
-	out.Out <- p2p.Envelope{Broadcast: true, Message: common.NewMessage(message)}
+	out.Out <- p2p.Envelope{Broadcast: true, Message: control.NewMessage(message)}
 	return nil
 }
 

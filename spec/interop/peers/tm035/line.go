@@ -10,7 +10,7 @@ import (
 	"github.com/tendermint/tendermint/libs/log"
 	tmp2p "github.com/tendermint/tendermint/proto/tendermint/p2p"
 
-	"troupe.test/peers/common"
+	"troupe.test/peers/control"
 )
 
 type line struct{}
@@ -25,7 +25,7 @@ func (line) Secret(stream io.ReadWriteCloser, key stded25519.PrivateKey) (io.Rea
 	return secret, stded25519.PublicKey(secret.RemotePubKey().Bytes()), nil
 }
 
-func (line) EncodePacket(packet common.Packet) ([]byte, error) {
+func (line) EncodePacket(packet control.Packet) ([]byte, error) {
 	wire := &tmp2p.Packet{}
 	switch packet.Kind {
 	case "ping":
@@ -38,26 +38,26 @@ func (line) EncodePacket(packet common.Packet) ([]byte, error) {
 	return wire.Marshal()
 }
 
-func (line) DecodePacket(body []byte) (common.Packet, error) {
+func (line) DecodePacket(body []byte) (control.Packet, error) {
 	wire := &tmp2p.Packet{}
 	if err := wire.Unmarshal(body); err != nil {
-		return common.Packet{}, err
+		return control.Packet{}, err
 	}
 	switch sum := wire.Sum.(type) {
 	case *tmp2p.Packet_PacketPing:
-		return common.Packet{Kind: "ping"}, nil
+		return control.Packet{Kind: "ping"}, nil
 	case *tmp2p.Packet_PacketPong:
-		return common.Packet{Kind: "pong"}, nil
+		return control.Packet{Kind: "pong"}, nil
 	case *tmp2p.Packet_PacketMsg:
-		return common.Packet{Kind: "msg", Channel: sum.PacketMsg.ChannelID, EOF: sum.PacketMsg.EOF, Data: sum.PacketMsg.Data}, nil
+		return control.Packet{Kind: "msg", Channel: sum.PacketMsg.ChannelID, EOF: sum.PacketMsg.EOF, Data: sum.PacketMsg.Data}, nil
 	default:
-		return common.Packet{}, fmt.Errorf("no member known in packet %x", body)
+		return control.Packet{}, fmt.Errorf("no member known in packet %x", body)
 	}
 }
 
 // logger hands the node's log lines to the host.
 type logger struct {
-	host  *common.Host
+	host  *control.Host
 	pairs []interface{}
 }
 

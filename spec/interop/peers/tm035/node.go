@@ -19,15 +19,15 @@ import (
 	"github.com/tendermint/tendermint/version"
 	dbm "github.com/tendermint/tm-db"
 
-	"troupe.test/peers/common"
+	"troupe.test/peers/control"
 )
 
 // How long a dial may take: the wait for the peer manager's next try, TCP, and the handshake window of 20 s.
 const dialPatience = 30 * time.Second
 
 type node struct {
-	options   *common.Options
-	host      *common.Host
+	options   *control.Options
+	host      *control.Host
 	key       types.NodeKey
 	address   string
 	transport *transport
@@ -41,7 +41,7 @@ type node struct {
 	waiters map[string]chan error // dials in progress, by node id
 }
 
-func (line) Start(options *common.Options, host *common.Host) (common.Node, error) {
+func (line) Start(options *control.Options, host *control.Host) (control.Node, error) {
 	if options.SeedMode {
 		return nil, errors.New("no seed mode here: use --pex --advertise 00")
 	}
@@ -53,7 +53,7 @@ func (line) Start(options *common.Options, host *common.Host) (common.Node, erro
 		return nil, err
 	}
 	var err error
-	if n.address, err = common.FreeAddress(options.Listen); err != nil {
+	if n.address, err = control.FreeAddress(options.Listen); err != nil {
 		return nil, err
 	}
 	log := logger{host: host}
@@ -101,11 +101,11 @@ func (n *node) loadKey() (err error) {
 func (n *node) connectionConfig(settings *config.P2PConfig) conn.MConnConfig {
 	o := n.options
 	c := conn.DefaultMConnConfig()
-	c.FlushThrottle = common.Or(o.Flush, settings.FlushThrottleTimeout)
-	c.MaxPacketMsgPayloadSize = common.Or(o.Payload, settings.MaxPacketMsgPayloadSize)
+	c.FlushThrottle = control.Or(o.Flush, settings.FlushThrottleTimeout)
+	c.MaxPacketMsgPayloadSize = control.Or(o.Payload, settings.MaxPacketMsgPayloadSize)
 	c.SendRate, c.RecvRate = o.SendRate, o.RecvRate
-	c.PingInterval = common.Or(o.Ping, c.PingInterval)
-	c.PongTimeout = common.Or(o.Pong, c.PongTimeout)
+	c.PingInterval = control.Or(o.Ping, c.PingInterval)
+	c.PongTimeout = control.Or(o.Pong, c.PongTimeout)
 	return c
 }
 
@@ -118,6 +118,10 @@ func (n *node) startManager() error {
 		MinRetryTime: 50 * time.Millisecond,
 		MaxRetryTime: 200 * time.Millisecond,
 	}
+	if o.AsNodes {
+		options.MinRetryTime, options.MaxRetryTime, options.MaxRetryTimePersistent = 250*time.Millisecond, 30*time.Minute, 5*time.Minute
+		options.RetryTimeJitter, options.DisconnectCooldownPeriod = 5*time.Second, 2*time.Second
+	}
 	if o.PEX {
 		self, err := p2p.ParseNodeAddress(fmt.Sprintf("mconn://%s@%s", n.key.ID, n.address))
 		if err != nil {
@@ -126,7 +130,7 @@ func (n *node) startManager() error {
 		options.SelfAddress = self
 	}
 	var persistent []p2p.NodeAddress
-	for _, text := range common.SplitList(o.Persistent) {
+	for _, text := range control.SplitList(o.Persistent) {
 		address, err := p2p.ParseNodeAddress(text)
 		if err != nil {
 			return err
@@ -151,12 +155,12 @@ func (n *node) nodeInfo() types.NodeInfo {
 	o := n.options
 	return types.NodeInfo{
 		ProtocolVersion: types.ProtocolVersion{
-			P2P: common.Or(o.P2P, version.P2PProtocol), Block: common.Or(o.Block, version.BlockProtocol), App: o.App,
+			P2P: control.Or(o.P2P, version.P2PProtocol), Block: control.Or(o.Block, version.BlockProtocol), App: o.App,
 		},
 		NodeID:     n.key.ID,
-		ListenAddr: common.Or(o.AdvertisedAddress, "tcp://"+n.address),
+		ListenAddr: control.Or(o.AdvertisedAddress, "tcp://"+n.address),
 		Network:    o.Network,
-		Version:    common.Or(o.Version, version.TMVersion),
+		Version:    control.Or(o.Version, version.TMVersion),
 		Moniker:    o.Moniker,
 		Other:      types.NodeInfoOther{TxIndex: "off"},
 	}
@@ -176,7 +180,7 @@ func (n *node) openChannels(log logger) error {
 			MaxSendBytes:        1000,
 		}
 		// One place in the router's queues, so that a reactor that stops reading is soon felt on the socket.
-		channel, err := n.router.OpenChannel(descriptor, &common.Message{}, 1)
+		channel, err := n.router.OpenChannel(descriptor, &control.Message{}, 1)
 		if err != nil {
 			return err
 		}
@@ -201,7 +205,7 @@ func (n *node) receive(id byte, channel *p2p.Channel) {
 	for {
 		select {
 		case envelope := <-channel.In:
-			n.host.Inbox.Receive(string(envelope.From), id, envelope.Message.(*common.Message).Bytes)
+			n.host.Inbox.Receive(string(envelope.From), id, envelope.Message.(*control.Message).Bytes)
 		case <-channel.Done():
 			return
 		}

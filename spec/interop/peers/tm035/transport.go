@@ -13,7 +13,7 @@ import (
 	"github.com/tendermint/tendermint/internal/p2p"
 	"github.com/tendermint/tendermint/types"
 
-	"troupe.test/peers/common"
+	"troupe.test/peers/control"
 )
 
 var errNotAsked = errors.New("no command asked for this dial")
@@ -104,7 +104,7 @@ func (c *connection) note(err error) {
 
 // noteFailure learns from the log why a connection ended. The transport closes before it passes the error on, so that the router
 // mostly sees a plain end of stream.
-func (n *node) noteFailure(_ string, fields common.Fields) {
+func (n *node) noteFailure(_ string, fields control.Fields) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for id, c := range n.live {
@@ -133,10 +133,10 @@ func (c *connection) Close() error {
 	return err
 }
 
-func (c *connection) describe() common.PeerInfo {
-	return common.PeerInfo{
+func (c *connection) describe() control.PeerInfo {
+	return control.PeerInfo{
 		ID:         string(c.info.NodeID),
-		Direction:  common.Direction(c.outbound),
+		Direction:  control.Direction(c.outbound),
 		Address:    c.RemoteEndpoint().String(),
 		Moniker:    c.info.Moniker,
 		Version:    c.info.Version,

@@ -1,4 +1,4 @@
-package common
+package control
 
 import (
 	"bufio"
@@ -24,6 +24,9 @@ type Host struct {
 	watches map[int]watch
 	next    int
 	up      map[string]bool // value: a command asked for the end of this connection
+
+	parent *Host // of a node of a crowd: what it says goes out there, with its number
+	number int
 }
 
 func newHost(out io.Writer, level string) (*Host, error) {
@@ -36,11 +39,23 @@ func newHost(out io.Writer, level string) (*Host, error) {
 	return h, nil
 }
 
+// member makes the host of one node of a crowd.
+func (h *Host) member(number int) *Host {
+	m := &Host{parent: h, number: number, started: h.started, level: h.level, watches: map[int]watch{}, up: map[string]bool{}}
+	m.Inbox = newInbox(m)
+	return m
+}
+
 // Emit writes one event. The member t is the time since start in milliseconds.
 func (h *Host) Emit(event string, fields Fields) {
 	line := Fields{}
 	for name, value := range fields {
 		line[name] = value
+	}
+	if h.parent != nil {
+		line["node"] = h.number
+		h.parent.Emit(event, line)
+		return
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

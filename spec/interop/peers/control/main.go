@@ -1,4 +1,4 @@
-package common
+package control
 
 import (
 	"bufio"
@@ -29,8 +29,11 @@ func Main(line Line) int {
 	}
 	strictMessages = options.Codec == "bytesvalue"
 	run := runPeer
-	if options.Raw {
+	switch {
+	case options.Raw:
 		run = runRaw
+	case options.Crowd:
+		run = runCrowd
 	}
 	if err := run(line, options, host); err != nil {
 		host.Emit("fatal", Fields{"error": err.Error()})
@@ -43,6 +46,7 @@ func Main(line Line) int {
 type Command struct {
 	Name string `json:"command"`
 	Ref  any    `json:"ref"`
+	Node int    `json:"node"`
 
 	Address  string `json:"address"`
 	ID       string `json:"id"`

@@ -1,4 +1,4 @@
-package common
+package control
 
 import (
 	"crypto/ed25519"
@@ -20,7 +20,7 @@ type Options struct {
 	KeySeed                        string
 	AdvertisedAddress, Version     string
 	Advertise                      string
-	Ping, Pong, Flush              time.Duration
+	Ping, Pong, Flush, Init        time.Duration
 	Payload                        int
 	SendRate, RecvRate             int64
 	P2P, Block, App                uint64
@@ -36,7 +36,8 @@ type Options struct {
 	Codec                          string
 	Silent, Quiet                  bool
 	LogLevel                       string
-	Raw                            bool
+	Raw, Crowd                     bool
+	AsNodes                        bool
 
 	temporary bool // the home is ours to remove
 }
@@ -69,6 +70,7 @@ func parseOptions(arguments []string) (*Options, error) {
 	ping := millis("ping-ms", "ping interval")
 	pong := millis("pong-ms", "pong timeout")
 	flush := millis("flush-ms", "flush throttle")
+	initial := f.Int("init-ms", 0, "how long a reactor takes to prepare for a new peer; not in tm035")
 	f.IntVar(&o.Payload, "payload", 0, "max packet payload size (0: the line's own default)")
 	f.Int64Var(&o.SendRate, "send-rate", 0, "bytes per second (0: 5120000)")
 	f.Int64Var(&o.RecvRate, "recv-rate", 0, "bytes per second (0: 5120000)")
@@ -94,6 +96,8 @@ func parseOptions(arguments []string) (*Options, error) {
 	f.BoolVar(&o.Quiet, "quiet", false, "start without message events")
 	f.StringVar(&o.LogLevel, "log-level", "error", "log events from this level up: debug, info, error")
 	f.BoolVar(&o.Raw, "raw", false, "packet-level mode, see README")
+	f.BoolVar(&o.Crowd, "crowd", false, "many nodes in one process, see README")
+	f.BoolVar(&o.AsNodes, "as-nodes", false, "tm035: retries and pauses of the peer manager as full nodes have them")
 	if err := f.Parse(arguments); err != nil {
 		return nil, err
 	}
@@ -103,6 +107,7 @@ func parseOptions(arguments []string) (*Options, error) {
 	o.Ping = time.Duration(*ping) * time.Millisecond
 	o.Pong = time.Duration(*pong) * time.Millisecond
 	o.Flush = time.Duration(*flush) * time.Millisecond
+	o.Init = time.Duration(*initial) * time.Millisecond
 	o.EnsurePeers = time.Duration(*ensure) * time.Millisecond
 	if o.SendRate == 0 {
 		o.SendRate = 5120000

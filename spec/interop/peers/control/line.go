@@ -1,4 +1,4 @@
-package common
+package control
 
 import (
 	"crypto/ed25519"
@@ -26,6 +26,8 @@ type Node interface {
 	Address() string
 	// Dial returns once the remote peer is up, or with the reason why it is not.
 	Dial(address string) error
+	// Keep makes a remote one that is dialed again whenever it is lost. It does not dial.
+	Keep(address string) error
 	Peers() []PeerInfo
 	// Send may wait for a slot in the queue; TrySend must not.
 	Send(to string, channel byte, message []byte) (bool, error)

@@ -1,4 +1,4 @@
-package common
+package control
 
 import (
 	"crypto/sha256"
@@ -22,26 +22,35 @@ type peerProgram struct {
 }
 
 func runPeer(line Line, options *Options, host *Host) error {
+	program, ready, err := startPeer(line, options, host)
+	if err != nil {
+		return err
+	}
+	defer program.node.Stop()
+	host.Emit("ready", ready)
+	return readCommands(host, program.handle)
+}
+
+// startPeer starts a node; it also returns what is to be said of it.
+func startPeer(line Line, options *Options, host *Host) (*peerProgram, Fields, error) {
 	host.Inbox.quiet = options.Quiet
 	if options.Silent {
 		host.Inbox.setEcho(false, nil)
 	}
 	node, err := line.Start(options, host)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	defer node.Stop()
 	channels, err := options.Channels()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	ids := make([]int, len(channels))
 	for i, channel := range channels {
 		ids[i] = int(channel.ID)
 	}
-	host.Emit("ready", Fields{"line": line.Name(), "id": node.ID(), "listen": node.Address(), "network": options.Network, "channels": ids})
-	program := &peerProgram{options: options, host: host, node: node, lanes: map[string]chan func(){}}
-	return readCommands(host, program.handle)
+	ready := Fields{"line": line.Name(), "id": node.ID(), "listen": node.Address(), "network": options.Network, "channels": ids}
+	return &peerProgram{options: options, host: host, node: node, lanes: map[string]chan func(){}}, ready, nil
 }
 
 func (p *peerProgram) handle(c *Command) bool {
@@ -50,6 +59,8 @@ func (p *peerProgram) handle(c *Command) bool {
 	case "dial":
 		// A dial takes as long as the handshake, so other commands must not wait for it.
 		go func() { answer(Fields{"address": c.Address}, p.node.Dial(c.Address)) }()
+	case "keep":
+		answer(Fields{"address": c.Address}, p.node.Keep(c.Address))
 	case "send", "try_send":
 		p.send(c)
 	case "broadcast":

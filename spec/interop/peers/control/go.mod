@@ -1,4 +1,4 @@
-module troupe.test/peers/common
+module troupe.test/peers/control
 
 go 1.25.0
 
