@@ -9,7 +9,7 @@ const meaning: Readonly<Record<keyof typeof exitCodes, string>> = {
   usage: 'usage or configuration: an unknown option, a value out of range, a key or address that is no good',
   homeInUse: 'the home is in use by another process',
   addressUnavailable: 'an address to listen on, or that of the monitor, is unavailable',
-  peerUnreachable: 'the peer is unreachable or refused us (`probe`)',
+  peerUnreachable: 'the peer is unreachable or refused us (`probe`, `peers dial`), or so is the node that was to act (`peers`)',
   internal: 'an internal fault',
 };
 
@@ -53,6 +53,21 @@ ${markdownTable(
       '`{"event":"probe","nodeId","endpoint","compatible","reason"?,"networkLearned","handshakeMs","roundTripMs","nodeInfo"}`',
       'the handshake is done; \`roundTripMs\` is null when the peer answered no ping',
     ],
+    [
+      '`peers`',
+      '`{"event":"peer","id","state","class","score","addresses":[…],"channels":[…], …}`',
+      'a line a peer, in the order of their ids',
+    ],
+    [
+      '`peers add`',
+      '`{"event":"added","address","added","isRunning"}`',
+      'durable; `added` is false when the address was known, `isRunning` is false when no node runs',
+    ],
+    ['`peers remove`', '`{"event":"removed","id","isRunning"}`', 'disconnected, and forgotten for good'],
+    ['`peers ban`', '`{"event":"banned","id","forMs","reason","isRunning"}`', 'durable'],
+    ['`peers dial`', '`{"event":"dialed","id","isRunning"}`', 'the peer is up'],
+    ['`peers disconnect`', '`{"event":"disconnected","id","reason","isRunning"}`', 'the peer is down'],
+    ['`peers explain`', '`{"event":"explain","id","sentence","facts":{…},"isRunning"}`', ''],
     ['any', '`{"event":"error","code","message","exit"}` on standard error', 'the command failed'],
   ],
 )}
@@ -73,6 +88,16 @@ ${help.map(([name, text]) => `## ${name}\n\n\`\`\`text\n${text.trimEnd()}\n\`\`\
 `;
 
 test('docs/cli.md shows the help of every command as it is printed', () => {
-  expect(help.map(([name]) => name)).toEqual(['troupe', 'troupe init', 'troupe start', 'troupe testnet', 'troupe id', 'troupe probe']);
+  const peers = ['add', 'remove', 'ban', 'dial', 'disconnect', 'explain'].map((name) => `troupe peers ${name}`);
+  expect(help.map(([name]) => name)).toEqual([
+    'troupe',
+    'troupe init',
+    'troupe start',
+    'troupe testnet',
+    'troupe id',
+    'troupe probe',
+    'troupe peers',
+    ...peers,
+  ]);
   expectPage('docs/cli.md', page());
 });

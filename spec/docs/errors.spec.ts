@@ -76,7 +76,9 @@ const disconnects: Readonly<Record<(typeof disconnectReasons)[number], string>> 
   oversize: 'a message was above the capacity of its channel, or partial messages above theirs',
   parked: 'a partial message was left unfinished',
   flooding: 'too many pings or empty packets',
+  flapping: 'the peer connected five times within a minute and is left alone for a while',
   misbehaved: 'its reports added up to a disconnect',
+  overloaded: 'this node had too little memory left to keep or accept it; no blame',
   restart: 'the part of this node that held the connection restarted',
   timeout: 'it did not connect or shake hands in time',
   internal: 'a fault of ours',
@@ -84,6 +86,7 @@ const disconnects: Readonly<Record<(typeof disconnectReasons)[number], string>> 
 
 const drops: Readonly<Record<(typeof dropReasons)[number], string>> = {
   queueFull: 'the queue of the peer was full and policy, or a broadcast, does not wait',
+  rateLimited: 'its peer sent, or was sent, more on the channel than its rate allows',
   peerDown: 'the peer is not up',
   channelNotListed: 'the peer does not list the channel',
   self: 'it was addressed to this node itself',
