@@ -4,7 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import { layoutProblems } from './support/layout.ts';
 
 const root = join(import.meta.dirname, '..');
-const folders = ['proto', 'machines', 'transports', 'actors', 'cli', 'spec', 'docs/examples'];
+const folders = ['proto', 'machines', 'transports', 'actors', 'cli', 'testing', 'spec', 'docs/examples'];
 const sources = [
   ...readdirSync(root).filter((name) => name.endsWith('.ts') && name !== 'jest.config.ts'),
   ...folders.flatMap((folder) =>
@@ -13,7 +13,7 @@ const sources = [
       .filter((path) => path.endsWith('.ts') && !path.startsWith('proto/generated/') && !path.includes('/.build/')),
   ),
 ];
-const mirrored = ['proto', 'machines', 'transports', 'actors', 'cli'];
+const mirrored = ['proto', 'machines', 'transports', 'actors', 'cli', 'testing'];
 
 test('every source keeps to the layout', () => {
   expect(sources.length).toBeGreaterThan(10);

@@ -31,6 +31,7 @@ export function benchNode(aead: Backend, options: CreateNodeOptions = {}): Promi
     link: { sendRate: unlimited, receiveRate: unlimited },
     mailbox: { peerShare: 100 },
     slots: { inbound: 1_000 },
+    pressure: { softBytes: 2 ** 36, hardBytes: 2 ** 36, maxLoopDelayMs: 60_000 },
     ...options,
   });
 }

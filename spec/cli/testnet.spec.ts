@@ -26,7 +26,8 @@ test('nodes find each other from one address, one that is killed is reported and
   expect(await net.seen('complete')).toEqual({ event: 'complete', afterMs: expect.any(Number) });
   expect(net.lines[0]).toEqual({ event: 'testnet', nodes: 3, home: folder });
   for (const node of ['node0', 'node1', 'node2']) {
-    expect(net.lines.filter(named(node)).filter(({ event }) => event === 'up')).toHaveLength(2);
+    // Dials that cross may take a peer down and up again.
+    expect(new Set(net.lines.filter(named(node)).flatMap(({ event, id }) => (event === 'up' ? [id] : [])))).toHaveProperty('size', 2);
     expect(await net.seen('echo', node)).toMatchObject({ answers: expect.any(Number) });
   }
 

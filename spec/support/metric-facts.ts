@@ -22,6 +22,7 @@ export const quiet: Facts = {
     aead: 'node',
     transports: { mconn: { aead: 'node', pendingHandshakes: 2, reassemblyBytes: 10, acceptErrors: 1, 'rejected.startRate': 4 } },
     eventLoopDelayMs: { p50: 1, p99: 2, max: 3 },
+    pressure: { loop: 'keptUp', memory: 'enough' },
     restarts: {},
     isolated: [],
     caught: {},
