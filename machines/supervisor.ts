@@ -12,7 +12,7 @@ import {
   type SupervisorInput,
 } from './supervisor-context.ts';
 
-export type { Beyond, ChildSpec, Restart, SupervisorContext, SupervisorInput } from './supervisor-context.ts';
+export type { ChildSpec, SupervisorContext, SupervisorInput } from './supervisor-context.ts';
 
 export type SupervisorEvent =
   | Readonly<{ type: 'supervisor.spawn'; spec: ChildSpec }>

@@ -64,7 +64,7 @@ describe('a network', () => {
   });
 
   test('larger than its stores fills them: eight nodes that keep four peers each and have three slots each way', async () => {
-    const small = { store: { maxPeers: 4 }, slots: { inbound: 3, outbound: 3 } };
+    const small = { store: { maxPeers: 4 }, slots: { inbound: 3, outbound: 3, upgrade: 1 } };
     const { clock, nodes } = await network([0, 1, 2, 3, 4, 5, 6], 5, small);
     await clock.advanceAsync(180_000);
     for (const node of nodes) expect(node.peers.list().length).toBeGreaterThanOrEqual(4);

@@ -53,7 +53,7 @@ test('every problem is listed, with the option it concerns', () => {
 
 test('what comes out cannot be changed, at any depth', () => {
   expect(() => Object.assign(defaults.slots, { inbound: 1 })).toThrow(TypeError);
-  expect(() => (defaults.listen).push('x')).toThrow(TypeError);
+  expect(() => defaults.listen.push('x')).toThrow(TypeError);
 });
 
 test('every option says what it is for', () => {
