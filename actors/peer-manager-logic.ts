@@ -12,6 +12,8 @@ import type {
   ManagerSetup,
   ManagerStimulus,
 } from '../machines/peer-manager-context.ts';
+import { livePeerOf } from '../machines/peer-manager-peers.ts';
+import { reportOf, type Report } from '../machines/peer-manager-reports.ts';
 import type { Clock, Random, TimerHandle } from '../transports/clock.ts';
 import type { NodeId } from '../proto/identity.ts';
 import type { PeerStore } from './peer-store.ts';
@@ -69,6 +71,17 @@ export class ManagerLine {
   /** Tells the manager something. Lost while none runs. */
   tell(call: Call): void {
     this.#send(call);
+  }
+
+  /** A report concerns nobody but its peer: a live one is told itself, and the manager hears from it what has become of it. */
+  report(call: Omit<Report, 'now' | 'roll'>): void {
+    const { context } = this;
+    const live = context && livePeerOf(context, call.id);
+    if (!live) return this.tell(call);
+    const report = reportOf(context, { ...call, now: this.now(), roll: 0 });
+    const { children } = this.#actor!.getSnapshot() as ManagerSnapshot;
+    this.#changed = new Set();
+    if (report) children[live.slot]?.send({ ...report, isDirect: true });
   }
 
   /** Calls the manager; the answer comes with the return. @throws TroupeError `ERR_NODE_STATE`. */

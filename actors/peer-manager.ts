@@ -185,7 +185,7 @@ export function createPeerManager(deps: PeerManagerDeps): RunnablePeerManager {
       return answer.kind === 'eviction' ? answer.eviction : raise(answer);
     },
     disconnected: (id, link, reason, detail = '') => line.tell({ type: 'link.ended', id, link, reason, detail }),
-    report: (id, behaviour, reason, source = 'remote') => line.tell({ type: 'behaviour.reported', id, behaviour, reason, source }),
+    report: (id, behaviour, reason, source = 'remote') => line.report({ type: 'behaviour.reported', id, behaviour, reason, source }),
     advertise(asker, limit, remoteIp = '') {
       if (!line.context) return [];
       const rows = tellableSample(line.context.book, mostSampled, random);

@@ -9,7 +9,7 @@ import { peerSetup } from './peer-setup.ts';
 /** One of a peer's effects with its parameters. */
 export type PeerEffect = { [K in keyof PeerEffects]: Readonly<{ type: K }> & PeerEffects[K] }[keyof PeerEffects];
 
-/** What a live peer tells its parent: what it asks for, then what has become of it. Each event is answered by one `peer.changed` with `isAnswer`. */
+/** What a live peer tells its parent: what it asks for, then what has become of it. Each event of its parent is answered by one `peer.changed` with `isAnswer`. */
 export type PeerNotice =
   | Readonly<{ type: 'peer.asked'; id: NodeId; effect: PeerEffect }>
   | Readonly<{ type: 'peer.changed'; context: PeerContext; isAnswer: boolean }>;
@@ -35,9 +35,13 @@ const ask = <K extends keyof PeerEffects>(type: K) =>
 const tellChange = sendParent<PeerContext, PeerEvent, undefined, PeerNotice, PeerEvent>(({ context, event }) => ({
   type: 'peer.changed',
   context,
-  // The one event that the chart may send itself, as part of another.
-  isAnswer: event.type !== 'peer.evict' || event.isOrder === true,
+  isAnswer: isFromParent(event),
 }));
+
+/** An eviction that is no order was raised by the chart itself, as part of another event. */
+function isFromParent(event: PeerEvent): boolean {
+  return event.type === 'peer.evict' ? event.isOrder === true : event.type !== 'peer.reported' || !event.isDirect;
+}
 
 const told = [
   'peer.addressAdded',
@@ -57,7 +61,7 @@ const told = [
   'peer.evict',
 ] as const satisfies readonly PeerEvent['type'][];
 
-/** The logic of `peer:<slot>`: the same regions, and a last one that reports once the others have changed what they change. */
+/** The logic of a live peer: the same regions, and a last one that reports once the others have changed what they change. */
 export const livePeer = peerSetup
   .createMachine({
     id: 'peer',

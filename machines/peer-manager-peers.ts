@@ -101,7 +101,8 @@ export function record(decision: Decision, live: LivePeer | undefined, context: 
   const { row, durable } = context;
   noteHold(decision, context);
   if (live && isLive(context)) {
-    decision.change({ book: withRow(decision.context.book, row) });
+    const book = withRow(decision.context.book, row);
+    if (book !== decision.context.book) decision.change({ book });
     renew(decision, live, context);
   } else {
     if (live) retire(decision, live);

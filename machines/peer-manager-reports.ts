@@ -2,6 +2,7 @@
 import type { NodeId } from '../proto/identity.ts';
 import { isHearsay, rowOf } from './peer-book.ts';
 import { classOf, type Decision, type ManagerContext, type ManagerStimulus } from './peer-manager-context.ts';
+import type { PeerEvent } from './peer-context.ts';
 import { deliver } from './peer-manager-peers.ts';
 import type { PeerRow } from './peer-row.ts';
 import { recalled, remembered } from './policy/recent.ts';
@@ -10,15 +11,24 @@ import { factsOf } from './policy/score.ts';
 /** What came of the addresses that one source told us. */
 export type Outcomes = Readonly<{ tried: number; failed: number }>;
 
-type Report = Extract<ManagerStimulus, { type: 'behaviour.reported' }>;
+type PeerReport = Extract<PeerEvent, { type: 'peer.reported' }>;
+/** A report as the manager hears of it. */
+export type Report = Extract<ManagerStimulus, { type: 'behaviour.reported' }>;
 
-/** A report on a peer that is known; the host's policy judges it, if there is one. */
-export function reportBehaviour(decision: Decision, { id, behaviour, reason, source = 'remote', now }: Report): void {
-  const { setup, book } = decision.context;
+/** A report on a peer that is known, as the peer hears of it; the host's policy judges it, if there is one. */
+export function reportOf(
+  { setup, book }: ManagerContext,
+  { id, behaviour, reason, source = 'remote', now }: Report,
+): PeerReport | undefined {
   const row = rowOf(book, id);
-  if (!row) return;
+  if (!row) return undefined;
   const judgement = setup.reputation?.(factsOf(row, classOf(setup, id), { behaviour, reason, source, now }));
-  deliver(decision, id, { type: 'peer.reported', behaviour, reason, now, ...(judgement && { judgement }) });
+  return { type: 'peer.reported', behaviour, reason, now, ...(judgement && { judgement }) };
+}
+
+export function reportBehaviour(decision: Decision, report: Report): void {
+  const event = reportOf(decision.context, report);
+  if (event) deliver(decision, report.id, event);
 }
 
 /** Sources whose outcomes are kept, at most. */

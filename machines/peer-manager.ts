@@ -138,11 +138,11 @@ const decide = (make: (decision: Decision, event: never) => void) =>
 function take(ask: Enqueue, step: ManagerStep): void {
   switch (step.type) {
     case 'spawn':
-      return ask.spawnChild('peer', { id: `peer:${step.slot}`, input: step.input });
+      return ask.spawnChild('peer', { id: String(step.slot), input: step.input });
     case 'tell':
-      return ask.sendTo(`peer:${step.slot}`, step.event);
+      return ask.sendTo(String(step.slot), step.event);
     case 'stop':
-      return ask.stopChild(`peer:${step.slot}`);
+      return ask.stopChild(String(step.slot));
     case 'reply':
     case 'persist':
     case 'erase':
@@ -153,7 +153,7 @@ function take(ask: Enqueue, step: ManagerStep): void {
 }
 
 /** The slot in the id of a peer's actor. */
-const slotOf = (actorId: string): number => Number(actorId.slice('peer:'.length));
+const slotOf = Number;
 
 /** The chart. Its answers come out of the five effects, before `send` returns. */
 export const peerManagerMachine = setup({

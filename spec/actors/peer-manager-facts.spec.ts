@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import type { AnyActorRef } from 'xstate';
 import { parseNodeAddress } from '../../proto/address.ts';
 import { addressOf, digitOf, idOf, managers } from '../support/manager.ts';
 
@@ -32,6 +33,26 @@ test('nothing that is handed out can be changed into what is kept', async () => 
   spoil(address);
   handedOut().forEach(spoil);
   expect(JSON.stringify(handedOut())).toBe(before);
+});
+
+test('a report goes straight to the actor of a live peer, and the manager hears what has become of it; of one at rest it hears itself', async () => {
+  const heard: string[] = [];
+  const h = start({
+    inspect: (event) => {
+      if (event.type === '@xstate.event' && !event.event.type.startsWith('xstate.'))
+        heard.push(`${(event.actorRef as AnyActorRef).id}: ${event.event.type}`);
+    },
+  });
+  await h.add('b');
+  h.up('a');
+  const manager = heard.at(-1)!.replace(': peer.changed', '');
+  heard.length = 0;
+  h.manager.report(idOf('a'), 'malformed', 'nonsense');
+  expect(heard).toEqual(['0: peer.reported', `${manager}: peer.changed`]);
+  heard.length = 0;
+  h.manager.report(idOf('b'), 'malformed', 'nonsense');
+  expect(heard).toEqual([`${manager}: behaviour.reported`]);
+  expect(h.manager.peers.list().map(({ score }) => score)).toEqual([-10, -10]);
 });
 
 test('two ids at one host and port are both kept', async () => {

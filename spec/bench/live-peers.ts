@@ -1,4 +1,4 @@
-/** A thousand live peers in one peer manager: what one more costs, and what an event to one of them costs. */
+/** A thousand live peers in one peer manager: what one more costs, and what an event to one of them costs, told by the face and booked. */
 import { createActor } from 'xstate';
 import { nodeLog } from '../../actors/log.ts';
 import { createPeerManager, type Arrival, type RunnablePeerManager } from '../../actors/peer-manager.ts';
@@ -9,8 +9,9 @@ import { realClock } from '../../actors/environment.ts';
 
 const livePeers = 1_000;
 const further = 200;
-const events = 20_000;
-const rounds = 3;
+const events = 4_000;
+const eventRounds = 8;
+const rounds = 4;
 const bounds = { furtherMs: 1, eventMs: 0.05 };
 
 const idOf = (n: number): NodeId => parseNodeId(n.toString(16).padStart(40, '0'));
@@ -74,8 +75,7 @@ function round(): Readonly<{ furtherMs: number; eventMs: number; leavingMs: numb
   const furtherMs = timed(further, (i) => connect(livePeers + i));
   const leavingMs = timed(further, (i) => disconnect(livePeers + i));
   const report = (i: number): void => manager.report(idOf((i * 7) % livePeers), 'useful', '');
-  timed(events / 10, report);
-  const eventMs = timed(events, report);
+  const eventMs = Math.min(...Array.from({ length: eventRounds }, () => timed(events, report)));
   const { up } = manager.counts();
   if (up !== livePeers) throw new Error(`${up} peers are up`);
   stop();
@@ -87,9 +87,11 @@ const best = (pick: (result: (typeof results)[number]) => number): number => Mat
 const rows = [
   ['one more live peer: accepted and up', best((each) => each.furtherMs), bounds.furtherMs],
   ['one live peer less', best((each) => each.leavingMs), undefined],
-  ['an event to a live peer', best((each) => each.eventMs), bounds.eventMs],
+  ['an event to a live peer: a report', best((each) => each.eventMs), bounds.eventMs],
 ] as const;
-process.stdout.write(`\n${livePeers} live peers: best of ${rounds} rounds of ${further} further peers and ${events} events\n\n`);
+process.stdout.write(
+  `\n${livePeers} live peers: best of ${rounds} rounds of ${further} further peers, and of ${rounds * eventRounds} of ${events} reports\n\n`,
+);
 let failures = 0;
 for (const [name, value, bound] of rows) {
   const past = bound !== undefined && !(value < bound);

@@ -54,7 +54,7 @@ afterEach(() => world.stop());
 
 const reactors = ['steady', 'yours'];
 /** How a name in the tree that belongs to a kind begins. */
-const names: Readonly<Record<string, RegExp>> = { reactor: /^yours/, node: /^x:/ };
+const names: Readonly<Record<string, RegExp>> = { reactor: /^yours/, node: /^x:/, peer: /^\d+$/ };
 const nameOf = (kind: string): RegExp => names[kind] ?? new RegExp(`^${kind}(:|#|$)`);
 
 /** A node with everything that a node can have, and two peers that keep it connected and talk to both of its reactors. */

@@ -58,7 +58,7 @@ describe('a decision of the manager is a value', () => {
       { request: 7, answer: { kind: 'address', address: rowOf('a').addresses[0]!.address } },
     ]);
     expect(served.value).toEqual({ dialing: 'idle', evicting: 'idle' });
-    expect(Object.keys(served.children)).toEqual(['peer:0']);
+    expect(Object.keys(served.children)).toEqual(['0']);
     expect(served.context.usage).toEqual({ inbound: 0, outbound: 1 });
   });
 

@@ -5,7 +5,11 @@ import type { Connection, Transport } from '../../transports/transport.ts';
 
 /** The kind of an actor, from its id: `link:3` and `link:0#2` are links, the root is the node; the host's reactors are all one kind. */
 export function kindOf(id: string, reactors: readonly string[]): string {
-  const name = id.replace(/#\d+$/, '').replace(/^(x|peer|acceptor|link|channel):.*$/, '$1');
+  // A live peer is named by its slot alone.
+  const name = id
+    .replace(/^\d+$/, 'peer')
+    .replace(/#\d+$/, '')
+    .replace(/^(x|acceptor|link|channel):.*$/, '$1');
   return name === 'x' ? 'node' : reactors.includes(name) ? 'reactor' : name;
 }
 

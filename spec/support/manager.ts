@@ -1,6 +1,6 @@
 /** A peer manager under a virtual clock with seeded dice and a store in memory, driven as a router would drive it. */
 import { afterEach, expect } from '@jest/globals';
-import { createActor, type AnyActorRef } from 'xstate';
+import { createActor, type AnyActorRef, type InspectionEvent } from 'xstate';
 import { pino } from 'pino';
 import { parseNodeAddress, type NodeAddress } from '../../proto/address.ts';
 import { TroupeError, type DisconnectReason } from '../../proto/errors.ts';
@@ -26,6 +26,7 @@ export type ManagerChanges = Readonly<{
   store?: PeerStore;
   clock?: VirtualClock;
   random?: () => number;
+  inspect?: (event: InspectionEvent) => void;
 }> &
   Partial<Omit<PeerManagerDeps, 'options' | 'store' | 'clock' | 'random' | 'ownId'>>;
 
@@ -37,7 +38,7 @@ export class ManagerHarness {
   #links = 0;
 
   constructor(changes: ManagerChanges = {}) {
-    const { own = '5', slots = {}, dialer = {}, storeOptions: kept = {}, store, clock, random, ...deps } = changes;
+    const { own = '5', slots = {}, dialer = {}, storeOptions: kept = {}, store, clock, random, inspect, ...deps } = changes;
     this.clock = clock ?? new VirtualClock();
     this.store = store ?? memoryStore();
     this.store.open();
@@ -59,7 +60,7 @@ export class ManagerHarness {
       log: pino({ level: 'silent' }),
       ...deps,
     });
-    this.#actor = createActor(this.manager.logic);
+    this.#actor = createActor(this.manager.logic, inspect && { inspect });
     this.#actor.subscribe({ error: () => undefined });
     this.#actor.start();
   }
