@@ -39,8 +39,11 @@ export async function each<T>(
 
 /** Runs `tick` every `ms` milliseconds, first after that time, never overlapping; what it missed is skipped. Rejects with the signal's reason, or what `tick` throws. */
 export async function repeat(clock: Clock, ms: number, signal: AbortSignal, tick: () => void | Promise<void>): Promise<void> {
-  for (let due = clock.now() + ms; ; due = Math.max(due + ms, clock.now())) {
+  for (let due = clock.now() + ms; ;) {
     await sleep(clock, Math.max(0, due - clock.now()), signal);
+    const began = clock.now();
     await tick();
+    // Woken late by a whole turn or more, it counts from then: one tick for all that were missed.
+    due = Math.max((began - due >= ms ? began : due) + ms, clock.now());
   }
 }

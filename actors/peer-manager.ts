@@ -159,7 +159,11 @@ export function createPeerManager(deps: PeerManagerDeps): RunnablePeerManager {
       if (!line.context) throw new TroupeError('ERR_NODE_STATE', 'the peer manager is not running');
       return explanationOf(line.context, parseNodeId(id), line.now());
     },
-    dial: (id) => rejecting(() => order({ type: 'operator.dial', id: parseNodeId(id) })),
+    dial: (id) =>
+      rejecting(async () => {
+        const { answer } = await line.wait({ type: 'operator.dial', id: parseNodeId(id) });
+        if (answer.kind === 'error') raise(answer);
+      }),
     disconnect: (id, reason = '') => rejecting(() => order({ type: 'operator.disconnect', id: parseNodeId(id), reason })),
     ban: (id, { forMs, reason }) => rejecting(() => order({ type: 'operator.ban', id: parseNodeId(id), forMs, reason })),
     remove: (id) => rejecting(() => order({ type: 'operator.remove', id: parseNodeId(id) })),

@@ -24,7 +24,7 @@ type Change = Partial<PeerContext>;
 type On<T extends PeerEvent['type']> = Extract<PeerEvent, { type: T }>;
 
 export function fromInput(input: PeerInput): PeerContext {
-  const { row, peerClass, ownIdLower, retry, addressLimit, durable, held } = input;
+  const { row, peerClass, ownIdLower, retry, addressLimit, durable, held, useful = { hour: 0, count: 0 } } = input;
   return {
     row,
     peerClass,
@@ -43,7 +43,7 @@ export function fromInput(input: PeerInput): PeerContext {
     rivalUntil: 0,
     replacedAt: 0,
     rejection: undefined,
-    useful: { hour: 0, count: 0 },
+    useful,
     lastError: undefined,
   };
 }

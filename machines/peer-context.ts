@@ -91,6 +91,8 @@ export type PeerInput = Readonly<{
   addressLimit: number;
   durable: boolean;
   held: boolean;
+  /** Useful reports of before, if they may be of this hour. */
+  useful?: PeerContext['useful'];
   now: number;
 }>;
 

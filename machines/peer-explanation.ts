@@ -56,7 +56,10 @@ function spanOf(ms: number): string {
 function sentenceOf(context: ManagerContext, row: PeerRow, live: LivePeer | undefined, now: number): string {
   const { setup, holds } = context;
   const link = live?.context.link;
-  if (link && live.evicting === link.handle) return `Connected (${link.direction}) and being disconnected.`;
+  if (link && live.evicting === link.handle) {
+    const reason = context.evictions.find((each) => each.link === link.handle)?.reason;
+    return `Connected (${link.direction}) and ${reason ? `to be disconnected: ${reason}` : 'being disconnected'}.`;
+  }
   if (link && link.upSince > 0) return `Up for ${spanOf(now - link.upSince)}, ${link.direction}.`;
   if (link) return `Connected (${link.direction}) but not up yet: its queue is being made.`;
   if (isBanned(row, now))

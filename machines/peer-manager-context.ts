@@ -66,6 +66,8 @@ export type ManagerContext = Readonly<{
   claims: readonly Claim[];
   /** The latest times at which peers connected. */
   connects: Recent<readonly number[]>;
+  /** Useful reports in this hour on those who rest: coming back earns nobody more of them. */
+  praise: Recent<PeerContext['useful']>;
   /** When hosts were last dialed. */
   knocks: Recent<number>;
   /** What came of the addresses that peers told us. */

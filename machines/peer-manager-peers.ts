@@ -2,7 +2,16 @@
 import type { NodeId } from '../proto/identity.ts';
 import { advanced, awakened, rested, rowOf, surplus, withRow, without } from './peer-book.ts';
 import { admissionOf } from './peer-admission.ts';
-import { dueAt, type AnyArrival, type LinkHandle, type PeerContext, type PeerEvent, type PeerInput, type Ruling } from './peer-context.ts';
+import {
+  dueAt,
+  hourMs,
+  type AnyArrival,
+  type LinkHandle,
+  type PeerContext,
+  type PeerEvent,
+  type PeerInput,
+  type Ruling,
+} from './peer-context.ts';
 import { crowded, footprintOf, isUnmoved, noFootprint, used, type Footprint } from './peer-footprint.ts';
 import { fromInput } from './peer-changes.ts';
 import { effectsOf, isLive, type PeerEffect } from './peer-live.ts';
@@ -37,6 +46,7 @@ export function inputOf(context: ManagerContext, row: PeerRow, durable: boolean)
   const { setup, holds, now } = context;
   const { dialer, store } = setup.options;
   const { minRetryMs, maxRetryMs, maxRetryPersistentMs, cooldownMs } = dialer;
+  const useful = recalled(context.praise, row.id);
   return {
     row,
     durable,
@@ -46,6 +56,7 @@ export function inputOf(context: ManagerContext, row: PeerRow, durable: boolean)
     retry: { minRetryMs, maxRetryMs, maxRetryPersistentMs, cooldownMs },
     addressLimit: store.addressesPerPeer,
     held: holds.has(row.id),
+    ...(useful && { useful }),
   };
 }
 
@@ -106,6 +117,7 @@ export function record(decision: Decision, live: LivePeer | undefined, context: 
     renew(decision, live, context);
   } else {
     if (live) retire(decision, live);
+    notePraise(decision, context);
     rest(decision, context);
   }
   keepClaims(decision, row.id);
@@ -127,6 +139,15 @@ function noteConnect(decision: Decision, id: NodeId): void {
   const { connects, now } = decision.context;
   const times = [...(recalled(connects, id) ?? []), now].slice(1 - flapConnects);
   decision.change({ connects: remembered(since(connects, now - flapMs), id, times, { now, limit: mostConnects }) });
+}
+
+/** Peers at rest whose useful reports of the hour are remembered, at most. */
+const mostPraised = 4_096;
+
+function notePraise(decision: Decision, { row, useful }: PeerContext): void {
+  const { praise, now } = decision.context;
+  if (useful.count === 0 || recalled(praise, row.id) === useful) return;
+  decision.change({ praise: remembered(since(praise, now - hourMs), row.id, useful, { now, limit: mostPraised }) });
 }
 
 /** It was a failed dial of ours, and no connect of theirs. */

@@ -1,6 +1,5 @@
 /** Who may take a slot, and whose: the three budgets, the claims of those being dialed on the slots of those connected, and who has to make room. */
 import { ipScope, networkGroup, normalizeIp } from '../proto/address.ts';
-import type { NodeId } from '../proto/identity.ts';
 import type { Arrival } from './peer-context.ts';
 import { deliver, livePeerOf } from './peer-manager-peers.ts';
 import { classOf, type Decision, type LivePeer, type ManagerContext } from './peer-manager-context.ts';
@@ -40,20 +39,15 @@ export function isCrowdedPlace(context: ManagerContext, { id, remoteIp = '' }: A
 // victims
 
 /**
- * The connected peer that would make room for one with this row; undefined when none is so much worse. Points are cheap for who has many hosts in
+ * The connected peer that would make room for one with this row: the first to go of those that score so much less, are not leaving, and are nobody's
+ * victim yet, if there is one. Points are cheap for who has many hosts in
  * few networks, so nobody makes room for a newcomer that would stand in a greater crowd of its network, `crowd`, than he does himself.
  */
 export function victimOf(context: ManagerContext, direction: Direction, row: PeerRow, crowd = 1): LivePeer | undefined {
-  return leaverOf(context, direction, { most: scoreAt(row, context.now) - upgradePoints, crowd, except: row.id });
-}
-
-type Leaving = Readonly<{ most: number; crowd?: number; except?: NodeId }>;
-
-/** Of those who hold a slot, are not leaving, and are nobody's victim yet: the first to go of all that score no more than this, and stand in such a crowd or are badly thought of. */
-function leaverOf(context: ManagerContext, direction: Direction, { most, crowd = 1, except }: Leaving): LivePeer | undefined {
+  const most = scoreAt(row, context.now) - upgradePoints;
   const standings: (Standing & { live: LivePeer })[] = [];
   for (const { id } of itemsOf(context.crowd[direction])) {
-    if (id === except || context.claims.some((each) => each.victim === id)) continue;
+    if (id === row.id || context.claims.some((each) => each.victim === id)) continue;
     const live = livePeerOf(context, id)!;
     const standing = { ...standingOf(context, live), live };
     // They come lowest score first.
@@ -77,16 +71,6 @@ function crowdOf({ crowd, setup }: ManagerContext, { ip, net }: Readonly<{ ip: s
 /** Asks a peer to leave. */
 export function displace(decision: Decision, { id }: LivePeer): void {
   deliver(decision, id, { type: 'peer.evict', reason: 'displaced', isOrder: true, now: decision.context.now });
-}
-
-/** Whoever is one too many leaves. Only a change of the rules under a running manager could make that happen. */
-export function keepWithinSlots(decision: Decision): void {
-  for (const direction of ['inbound', 'outbound'] as const) {
-    const { context } = decision;
-    if (context.unanswered > 0 || sizeOf(context.crowd[direction]) <= slotsOf(context, direction)) continue;
-    const leaver = leaverOf(context, direction, { most: Infinity });
-    if (leaver) displace(decision, leaver);
-  }
 }
 
 // rooms of newcomers

@@ -23,7 +23,6 @@ import {
 import * as dials from './peer-manager-dials.ts';
 import { keepTime, nextEviction } from './peer-manager-peers.ts';
 import { reportBehaviour } from './peer-manager-reports.ts';
-import { keepWithinSlots } from './peer-manager-slots.ts';
 import { blankRow, type PeerRow } from './peer-row.ts';
 import { withAddress } from './policy/intake.ts';
 import { nothingRecent } from './policy/recent.ts';
@@ -55,6 +54,7 @@ function fromInput({ setup: facts, now }: ManagerInput): ManagerContext {
     crowd: emptyCrowd,
     claims: [],
     connects: nothingRecent,
+    praise: nothingRecent,
     knocks: nothingRecent,
     outcomes: nothingRecent,
     anchors: [],
@@ -122,7 +122,6 @@ const decide = (make: (decision: Decision, event: never) => void) =>
       const decision = new Decision(context);
       if ('now' in event) keepTime(decision, event);
       make(decision, event as never);
-      keepWithinSlots(decision);
       dials.releaseDisplaced(decision);
       const at = calls.nextDueAt(decision.context);
       if (at !== decision.context.timerAt) {

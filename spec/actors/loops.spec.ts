@@ -1,6 +1,7 @@
 /** Loops that a signal ends. */
 import { describe, expect, test } from '@jest/globals';
 import { each, repeat } from '../../actors/loops.ts';
+import type { Clock } from '../../transports/clock.ts';
 import { settle, VirtualClock } from '../support/virtual-clock.ts';
 
 /** Numbers from a list, then a wait that only `return` knows of. */
@@ -105,6 +106,26 @@ describe('repeat', () => {
     });
     await clock.advanceAsync(600);
     expect(at).toEqual([100, 350, 450, 550]);
+    stop.abort();
+    await expect(running).rejects.toBeDefined();
+  });
+
+  test('ticks once for all that it missed while nothing ran', async () => {
+    const clock = new VirtualClock();
+    let behindMs = 0;
+    const late: Clock = {
+      now: () => clock.now() + behindMs,
+      wallNow: () => clock.wallNow(),
+      setTimeout: (run, ms) => clock.setTimeout(run, ms),
+      clearTimeout: (handle) => clock.clearTimeout(handle),
+    };
+    const stop = new AbortController();
+    const at: number[] = [];
+    const running = repeat(late, 100, stop.signal, () => void at.push(late.now()));
+    await clock.advanceAsync(150);
+    behindMs = 1_000;
+    await clock.advanceAsync(200);
+    expect(at).toEqual([100, 1_200, 1_300]);
     stop.abort();
     await expect(running).rejects.toBeDefined();
   });

@@ -55,6 +55,28 @@ test('a report goes straight to the actor of a live peer, and the manager hears 
   expect(h.manager.peers.list().map(({ score }) => score)).toEqual([-10, -10]);
 });
 
+test('coming back earns no more useful reports an hour than staying', async () => {
+  const h = start();
+  await h.add('a');
+  const praise = (): void => {
+    for (let times = 0; times < 15; times++) h.manager.report(idOf('a'), 'useful', 'knew something');
+  };
+  const score = (): number => h.manager.peers.list()[0]!.score;
+  praise();
+  expect(score()).toBe(15);
+  const link = h.up('a');
+  praise();
+  expect(score()).toBe(20);
+  h.manager.disconnected(idOf('a'), link, 'remoteClosed');
+  praise();
+  h.up('a');
+  praise();
+  expect(score()).toBe(20);
+  h.clock.advance(3_600_000);
+  praise();
+  expect(score()).toBeGreaterThan(30);
+});
+
 test('two ids at one host and port are both kept', async () => {
   const h = start();
   for (const digit of 'ab') {

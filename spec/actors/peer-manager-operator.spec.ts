@@ -23,6 +23,16 @@ describe('the operator', () => {
     await h.manager.peers.dial(idOf('a'));
   });
 
+  test('has a peer dialed although nothing can be written', async () => {
+    const store = memoryStore();
+    const h = start({ store: { ...store, flush: () => Promise.reject(new TroupeError('ERR_STORE_FAILED')) } });
+    await h.manager.add(addressOf('a'), { kind: 'host' }).catch(() => undefined);
+    const dialing = watch(h.manager.peers.dial(idOf('a')));
+    await h.tryDialNext();
+    h.manager.ready(idOf('a'), h.dialed('a').link);
+    expect(await dialing()).toBeUndefined();
+  });
+
   test('dials every address once, and learns why it came to nothing', async () => {
     const h = start();
     await h.add('a');
@@ -172,7 +182,9 @@ describe('the operator', () => {
     expect(sentence('a')).toBe('Cooling down after it disconnected (reset); to be dialed in 2 s at the earliest.');
     h.up('c');
     h.manager.report(idOf('c'), 'protocolViolation', 'x');
-    expect(sentence('c')).toMatch(/being disconnected/);
+    expect(sentence('c')).toBe('Connected (inbound) and to be disconnected: misbehaved.');
+    await h.manager.evictNext(never);
+    expect(sentence('c')).toBe('Connected (inbound) and being disconnected.');
     expect(() => h.manager.peers.explain('nonsense')).toThrow(expect.objectContaining({ code: 'ERR_NODE_ID_INVALID' }));
   });
 });

@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process';
 import { describe, expect, test } from '@jest/globals';
 import { stopOf } from '../../cli/shell.ts';
 import { fakeShell } from '../support/shell.ts';
@@ -49,4 +50,20 @@ describe('asked to stop', () => {
     shell.stop('SIGINT');
     expect(stop.signal.aborted).toBe(false);
   });
+});
+
+test.each([
+  ['throws', 'setTimeout(() => { throw new Error("stray"); }, 1);'],
+  ['rejects', 'void Promise.reject(new Error("stray"));'],
+])('a process in which something stray %s says so and ends with 70, whatever keeps it alive', async (_, fault) => {
+  const script = `
+    import { processShell } from './cli/shell.ts';
+    processShell().onCrash((thrown) => process.stderr.write(thrown.message));
+    setInterval(() => undefined, 1_000);
+    ${fault}`;
+  const args = ['--import', './scripts/ts.js', '--input-type=module', '--eval', script];
+  const ended = await new Promise<readonly unknown[]>((resolve) => {
+    const child = execFile(process.execPath, args, (_error, _out, said) => resolve([child.exitCode, said]));
+  });
+  expect(ended).toEqual([70, 'stray']);
 });

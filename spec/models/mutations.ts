@@ -46,8 +46,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a victim is claimed twice',
     file: 'machines/peer-manager-slots.ts',
-    from: 'if (id === except || context.claims.some((each) => each.victim === id)) continue;',
-    to: 'if (id === except) continue;',
+    from: 'if (id === row.id || context.claims.some((each) => each.victim === id)) continue;',
+    to: 'if (id === row.id) continue;',
   },
   {
     name: 'nobody leaves for a better peer',
