@@ -104,20 +104,18 @@ function shareKeysOf({ loopbackIsPublic }: BookRules, address: AddressRow): Read
   return { groups, sources: address.source, hosts: isCountedHost(host, loopbackIsPublic) ? host : '' };
 }
 
-const kinds = ['sources', 'groups', 'hosts'] as const;
-
 /** The shares of many rows at once. */
 function sharesOf(rules: BookRules, rows: readonly PeerRow[]): Shares {
-  const counts = { sources: new Counts(), groups: new Counts(), hosts: new Counts() };
+  const [sources, groups, hosts] = [new Counts(), new Counts(), new Counts()];
   for (const row of rows) {
     for (const address of row.addresses) {
       const keys = shareKeysOf(rules, address);
-      for (const kind of kinds) {
-        counts[kind].add(keys[kind]);
-      }
+      sources.add(keys.sources);
+      groups.add(keys.groups);
+      hosts.add(keys.hosts);
     }
   }
-  return { sources: counts.sources.tally(), groups: counts.groups.tally(), hosts: counts.hosts.tally() };
+  return { sources: sources.tally(), groups: groups.tally(), hosts: hosts.tally() };
 }
 
 function tallied(rules: BookRules, shares: Shares, row: PeerRow, change: 1 | -1): Shares {

@@ -118,7 +118,7 @@ export function targetsOfAll(rules: TargetRules, rows: readonly PeerRow[], now: 
     displaced: fromSorted(displaced),
     // Networks came in the order of their best.
     heads: fromSorted(groups.map(({ targets }) => first(targets)!)),
-    groups: fromSorted(groups.sort(byName)),
+    groups: fromSorted(groups.sort((a, b) => (a.name < b.name ? -1 : 1))),
     busy: undefined,
   };
 }

@@ -15,13 +15,15 @@ export class Counts {
   readonly #byKey = new Map<string, { readonly key: string; count: number }>();
 
   add(key: string): void {
+    if (key === '') return;
     const known = this.#byKey.get(key);
     if (known) known.count += 1;
-    else if (key !== '') this.#byKey.set(key, { key, count: 1 });
+    else this.#byKey.set(key, { key, count: 1 });
   }
 
   tally(): Tally {
-    return fromSorted([...this.#byKey.values()].sort(byKey));
+    // No two have the same key, so one comparison says it all.
+    return fromSorted([...this.#byKey.values()].sort((a, b) => (a.key < b.key ? -1 : 1)));
   }
 }
 

@@ -197,5 +197,7 @@ export function sortedBy<T>(items: readonly T[], numbers: readonly ((item: T) =>
     }
     return a - b;
   });
-  return Array.from(places, (place) => items[place]!);
+  const sorted = [...items];
+  for (let at = 0; at < sorted.length; at++) sorted[at] = items[places[at]!]!;
+  return sorted;
 }
