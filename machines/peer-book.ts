@@ -18,11 +18,11 @@ import {
   type Targets,
 } from './peer-targets.ts';
 import { isTellable } from './policy/advertise.ts';
-import { groupOf, hostOf, isCountedHost, sameTexts } from './policy/place.ts';
+import { groupOf, groupOfAddress, hostOf, isCountedHost } from './policy/place.ts';
 import { isBanned } from './policy/score.ts';
-import { byBanEnd, byId, byWorth, compareWorth, worthOf } from './policy/select.ts';
-import { countOf, counted, tallyOf, type Tally } from './policy/tally.ts';
-import { find, first, fromSorted, insert, itemsOf, last, nth, remove, sizeOf, type Order, type Tree } from './policy/tree.ts';
+import { byBanEnd, byId, byWorth, worthNumbers } from './policy/select.ts';
+import { countOf, counted, Counts, type Tally } from './policy/tally.ts';
+import { find, first, fromSorted, insert, itemsOf, last, nth, remove, sizeOf, sortedBy, type Tree } from './policy/tree.ts';
 
 /** What the indexes depend on besides the rows; fixed for the life of a manager. */
 export type BookRules = TargetRules & Readonly<{ maxPeers: number }>;
@@ -62,24 +62,19 @@ export function emptyBook(rules: BookRules): PeerBook {
 /** A book of many resting peers at once: sorting once costs a fraction of adding them one by one. */
 export function bookOf(rules: BookRules, rows: readonly PeerRow[], now: number): PeerBook {
   const { persistent } = rules;
-  const same = sameTexts();
-  const tree = (order: Order<PeerRow>, keep: (row: PeerRow) => boolean): Tree<PeerRow> => fromSorted(rows.filter(keep).sort(order));
+  // Nearly always in order already, since a table is read in the order of its keys. What is sorted from here on leaves equals in that order.
+  const inOrder = [...rows].sort(byId);
+  const loose = inOrder.filter((row) => !isBanned(row, now) && !persistent.has(row.id));
   return {
     rules,
-    rows: tree(byId, () => true),
-    targets: targetsOfAll(rules, rows, now, same),
-    loose: fromSorted(byWorthAtOnce(rows.filter((row) => !isBanned(row, now) && !persistent.has(row.id)))),
-    bans: tree(byBanEnd, (row) => isBanned(row, now)),
-    tellable: tree(byId, (row) => row.addresses.some(isTellable)),
-    shares: sharesOf(rules, rows, same),
+    rows: fromSorted(inOrder),
+    targets: targetsOfAll(rules, inOrder, now),
+    loose: fromSorted(sortedBy(loose, worthNumbers)),
+    bans: fromSorted(inOrder.filter((row) => isBanned(row, now)).sort(byBanEnd)),
+    tellable: fromSorted(inOrder.filter((row) => row.addresses.some(isTellable))),
+    shares: sharesOf(rules, inOrder),
   };
 }
-
-const byWorthAtOnce = (rows: readonly PeerRow[]): readonly PeerRow[] =>
-  rows
-    .map(worthOf)
-    .sort(compareWorth)
-    .map(({ row }) => row);
 
 export function rowOf(book: PeerBook, id: NodeId): PeerRow | undefined {
   return find(book.rows, (row) => (id < row.id ? -1 : id > row.id ? 1 : 0));
@@ -103,30 +98,24 @@ export const isHearsay = ({ source, lastSuccess }: AddressRow): boolean => sourc
 /** Under which names an address counts for the shares; empty where it does not. */
 function shareKeysOf({ loopbackIsPublic }: BookRules, address: AddressRow): Readonly<Record<keyof Shares, string>> {
   if (address.source === 'operator' || address.source === 'host') return { groups: '', sources: '', hosts: '' };
-  const host = hostOf(address.address);
-  const isHeard = isHearsay(address);
-  return {
-    groups: groupOf(host, loopbackIsPublic),
-    sources: isHeard ? address.source : '',
-    hosts: isHeard && address.failures === 0 && isCountedHost(host, loopbackIsPublic) ? host : '',
-  };
+  const groups = groupOfAddress(address.address, loopbackIsPublic);
+  if (!isHearsay(address)) return { groups, sources: '', hosts: '' };
+  const host = address.failures === 0 ? hostOf(address.address) : '';
+  return { groups, sources: address.source, hosts: isCountedHost(host, loopbackIsPublic) ? host : '' };
 }
 
-const kinds = ['sources', 'groups', 'hosts'] as const;
-
 /** The shares of many rows at once. */
-function sharesOf(rules: BookRules, rows: readonly PeerRow[], same: (text: string) => string): Shares {
-  const counts = { sources: new Map<string, number>(), groups: new Map<string, number>(), hosts: new Map<string, number>() };
+function sharesOf(rules: BookRules, rows: readonly PeerRow[]): Shares {
+  const [sources, groups, hosts] = [new Counts(), new Counts(), new Counts()];
   for (const row of rows) {
     for (const address of row.addresses) {
       const keys = shareKeysOf(rules, address);
-      for (const kind of kinds) {
-        const key = same(keys[kind]);
-        if (key !== '') counts[kind].set(key, (counts[kind].get(key) ?? 0) + 1);
-      }
+      sources.add(keys.sources);
+      groups.add(keys.groups);
+      hosts.add(keys.hosts);
     }
   }
-  return { sources: tallyOf(counts.sources), groups: tallyOf(counts.groups), hosts: tallyOf(counts.hosts) };
+  return { sources: sources.tally(), groups: groups.tally(), hosts: hosts.tally() };
 }
 
 function tallied(rules: BookRules, shares: Shares, row: PeerRow, change: 1 | -1): Shares {

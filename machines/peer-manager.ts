@@ -78,19 +78,24 @@ function fromInput({ setup: facts, now }: ManagerInput): ManagerContext {
 /** Fills the book: what was stored, with times that a wrong clock wrote set right, and what is configured. Our own id is nobody's. */
 function open(decision: Decision, { rows, now }: ManagerInput): void {
   const { setup: facts, book } = decision.context;
-  const known = new Map<string, PeerRow>();
+  const addresses = [...facts.persistent, ...facts.bootstrap];
+  const configured = new Set(addresses.map(({ nodeId }) => nodeId));
+  // Only those are looked up; an index of the others, who may be a hundred thousand, would serve nobody.
+  const known = new Map<NodeId, PeerRow>();
+  const others: PeerRow[] = [];
   for (const row of rows) {
     if (row.id === facts.ownId) decision.ask('erase', { id: row.id });
-    else known.set(row.id, clamped(row, facts.options.dialer, now));
+    else if (configured.has(row.id)) known.set(row.id, clamped(row, facts.options.dialer, now));
+    else others.push(clamped(row, facts.options.dialer, now));
   }
-  for (const address of [...facts.persistent, ...facts.bootstrap]) {
+  for (const address of addresses) {
     const row = known.get(address.nodeId) ?? blankRow(address.nodeId);
     const next = withAddress(row, address, 'operator', facts.options.store.addressesPerPeer);
     if (!next) continue;
     known.set(next.id, next);
     decision.ask('persist', { row: next });
   }
-  const all = [...known.values()];
+  const all = [...others, ...known.values()];
   decision.change({ book: bookOf(book.rules, all, now), anchors: anchorsOf(facts, all) });
   for (let row = surplus(decision.context.book); row; row = surplus(decision.context.book)) {
     decision.change({ book: without(decision.context.book, row.id) });

@@ -51,6 +51,31 @@ export type PeerClass = 'persistent' | 'unconditional' | 'ordinary';
 
 const none: readonly never[] = Object.freeze([]);
 
+/**
+ * How rows lie in memory. V8 gives a field that held nothing but numbers, one of them a date, a box in each object, for a zero too;
+ * a field that has held something else refers to small integers without one. Nearly all times of nearly all rows are zero, so this is an eighth of what a known peer weighs.
+ * It holds for all objects with these keys in this order, and for as long as these are kept.
+ */
+export const rowShapes: Readonly<{ row: object; address: object }> = {
+  row: {
+    id: none,
+    addresses: none,
+    score: none,
+    scoreEpoch: none,
+    strikes: none,
+    bannedUntil: none,
+    lastConnected: none,
+    lastDisconnected: none,
+    inactiveUntil: none,
+    dampedUntil: none,
+    displacedAt: none,
+    anchoredAt: none,
+    lastReason: none,
+    reports: none,
+  },
+  address: { address: none, lastSuccess: none, lastFailure: none, failures: none, notBefore: none, source: none },
+};
+
 /** A peer of which nothing is known but its id. */
 export function blankRow(id: NodeId): PeerRow {
   return {

@@ -4,12 +4,12 @@
  */
 import type { NodeId } from '../proto/identity.ts';
 import type { AddressRow, PeerRow } from './peer-row.ts';
-import { groupOf, hostOf } from './policy/place.ts';
+import { groupOfAddress } from './policy/place.ts';
 import { compareAddresses, restingUntil } from './policy/retry.ts';
 import { scoreRank } from './policy/score.ts';
 import { byId, byReach, lastFailureOf, lastSuccessOf, pickIndex } from './policy/select.ts';
 import { countOf, counted, type Tally } from './policy/tally.ts';
-import { find, first, fromSorted, insert, nth, remove, sizeOf, type Order, type Tree } from './policy/tree.ts';
+import { find, first, fromSorted, insert, nth, remove, sizeOf, sortedBy, type Order, type Tree } from './policy/tree.ts';
 
 /** What the order depends on besides the rows; fixed for the life of a manager. */
 export type TargetRules = Readonly<{
@@ -71,56 +71,70 @@ const slotless = '*';
 export function shareGroupOf(rules: TargetRules, id: NodeId, address: string): string {
   if (rules.persistent.has(id)) return '';
   if (rules.unconditional.has(id)) return slotless;
-  return groupOf(hostOf(address), rules.loopbackIsPublic);
+  return groupOfAddress(address, rules.loopbackIsPublic);
 }
 
-function targetsOf(rules: TargetRules, row: PeerRow, same = (text: string): string => text): readonly Target[] {
+/** So that a time of 0 takes no memory of its own, as in `rowShapes`. */
+export const targetShape: object = { row: '', address: '', at: '', group: '', rank: '' };
+
+function targetsOf(rules: TargetRules, row: PeerRow): readonly Target[] {
   const rests = restingUntil(row, rules.cooldownMs);
   const rank = scoreRank(row);
   return row.addresses.map((address) => ({
     row,
     address,
     at: Math.max(rests, address.notBefore),
-    group: same(shareGroupOf(rules, row.id, address.address)),
+    group: shareGroupOf(rules, row.id, address.address),
     rank,
   }));
 }
 
-/** Sorts by rank, working out once what is compared again and again. */
-function byRankAtOnce(targets: readonly Target[]): readonly Target[] {
-  const keyed = targets.map((target) => ({ target, reached: lastSuccessOf(target.row), failed: lastFailureOf(target.row) }));
-  keyed.sort((a, b) => b.target.rank - a.target.rank || b.reached - a.reached || a.failed - b.failed || byRank(a.target, b.target));
-  return keyed.map(({ target }) => target);
-}
+/** What `byRank` compares before ids, in its order, smallest first. */
+const rankNumbers: readonly ((target: Target) => number)[] = [
+  ({ rank }) => -rank,
+  ({ row }) => -lastSuccessOf(row),
+  ({ row }) => lastFailureOf(row),
+];
 
-/** The targets of many peers at once: sorting once costs a fraction of filing them one by one. `same` shares the names of networks. */
-export function targetsOfAll(rules: TargetRules, rows: readonly PeerRow[], now: number, same: (text: string) => string): Targets {
+/** The targets of many peers at once, who come in the order of their ids: sorting once costs a fraction of filing them one by one. */
+export function targetsOfAll(rules: TargetRules, rows: readonly PeerRow[], now: number): Targets {
   const [waiting, due]: [Target[], Target[]] = [[], []];
-  for (const row of rows) for (const each of targetsOf(rules, row, same)) (each.at > now ? waiting : due).push(each);
-  waiting.sort(byTime);
+  for (const row of rows) {
+    const targets = targetsOf(rules, row);
+    for (const each of targets.length > 1 ? [...targets].sort(byRank) : targets) (each.at > now ? waiting : due).push(each);
+  }
   const [persistent, displaced, ordinary]: [Target[], Target[], Target[]] = [[], [], []];
-  for (const each of byRankAtOnce(due)) {
+  for (const each of sortedBy(due, rankNumbers)) {
     const { id, displacedAt } = each.row;
     (rules.persistent.has(id) ? persistent : displacedAt > 0 ? displaced : ordinary).push(each);
   }
-  const groups = new Map<string, Target[]>();
-  for (const each of ordinary) {
-    const known = groups.get(each.group);
-    if (known) known.push(each);
-    else groups.set(each.group, [each]);
-  }
+  const groups = groupsOf(ordinary);
   return {
     rules,
     now,
-    waiting: fromSorted(waiting),
+    waiting: fromSorted(sortedBy(waiting, [({ at }) => at])),
     persistent: fromSorted(persistent),
     due: fromSorted(ordinary),
     displaced: fromSorted(displaced),
-    groups: fromSorted([...groups].map(([name, targets]) => ({ name, targets: fromSorted(targets) })).sort(byName)),
-    // Each network came with its best, so these are in order.
-    heads: fromSorted([...groups.values()].map((targets) => targets[0]!)),
+    // Networks came in the order of their best.
+    heads: fromSorted(groups.map(({ targets }) => first(targets)!)),
+    groups: fromSorted(groups.sort((a, b) => (a.name < b.name ? -1 : 1))),
     busy: undefined,
   };
+}
+
+/** Each network with its targets, in the order in which they come; networks in that of their first. Lists that grow one by one would leave as much garbage behind. */
+function groupsOf(targets: readonly Target[]): Group[] {
+  const numbers = new Map<string, number>();
+  for (const { group } of targets) if (!numbers.has(group)) numbers.set(group, numbers.size);
+  const together = sortedBy(targets, [({ group }) => numbers.get(group)!]);
+  const groups: Group[] = [];
+  for (let from = 0, to = 0; from < together.length; from = to) {
+    const name = together[from]!.group;
+    while (together[to]?.group === name) to += 1;
+    groups.push({ name, targets: fromSorted(together, from, to) });
+  }
+  return groups;
 }
 
 /** With the addresses of a peer that has come to rest. */

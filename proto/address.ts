@@ -4,7 +4,7 @@ import { TroupeError } from './errors.ts';
 import { nodeIdFromText, parseNodeId, type NodeId } from './identity.ts';
 import { decodePath, encode, encodePath, maxUriBytes, parseHost, parsePort, parseScheme, splitHostPort, textProblem } from './uri.ts';
 
-export { ipScope, networkGroup, normalizeIp } from './ip.ts';
+export { ipScope, ipv4At, networkGroup, normalizeIp } from './ip.ts';
 export { defaultPort } from './uri.ts';
 
 /** An address of a node. `host`, `path` are empty and `port` is 0 where the text had none; IP hosts are in canonical form without brackets. */

@@ -19,6 +19,27 @@ function parse(text: string): ipaddr.IPv4 | ipaddr.IPv6 | undefined {
   return ip.isIPv4MappedAddress() ? ip.toIPv4Address() : ip;
 }
 
+const [zero, dot] = [48, 46];
+
+/** The number of an IPv4 literal in canonical form that takes up this part of a text; -1 when anything else does. Makes no copy: large stores are read with hundreds of thousands of looks. */
+export function ipv4At(text: string, from: number, to: number): number {
+  let [ip, octet, digits, dots] = [0, 0, 0, 0];
+  for (let at = from; at < to; at++) {
+    const code = text.charCodeAt(at);
+    if (code === dot && digits > 0) {
+      ip = 256 * ip + octet;
+      [octet, digits] = [0, 0];
+      dots += 1;
+      continue;
+    }
+    octet = 10 * octet + code - zero;
+    digits += 1;
+    const hasLeadingZero = digits > 1 && octet < 10;
+    if (!(code >= zero && code < zero + 10) || octet > 255 || hasLeadingZero) return -1;
+  }
+  return dots === 3 && digits > 0 ? 256 * ip + octet : -1;
+}
+
 /** The one text of an IP literal (lower case, shortest form, `::ffff:1.2.3.4` as `1.2.3.4`), or undefined when it is none. Zones are refused. */
 export function ipFromText(text: string): string | undefined {
   return parse(text)?.toString();

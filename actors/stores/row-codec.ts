@@ -1,6 +1,6 @@
 /** The bytes of a stored row: JSON with a checksum, read as if a stranger had written it. */
 import { hash } from 'node:crypto';
-import { formatNodeAddress, parseNodeAddress } from '../../proto/address.ts';
+import { formatNodeAddress, ipv4At, parseNodeAddress } from '../../proto/address.ts';
 import { parseNodeId, type NodeId } from '../../proto/identity.ts';
 import { behaviours, epochOf } from '../../machines/policy/score.ts';
 import type { AddressRow, PeerRow, ReportRow } from '../peer-store.ts';
@@ -99,14 +99,21 @@ function readAddress(id: NodeId, value: Readonly<Record<string, unknown>>, texts
   };
 }
 
-const octet = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
-/** Host and port of nearly all addresses, in the one form that parsing and printing would give them. */
-const commonPattern = new RegExp(`^(?:${octet}\\.){3}${octet}:([1-9]\\d{0,4})$`);
+const scheme = 'mconn://';
+const portPattern = /^[1-9]\d{0,4}$/;
+
+/** Nearly all addresses are an IPv4 literal and a port in the one form that parsing and printing would give them. */
+function isCommon(id: NodeId, text: string): boolean {
+  const at = scheme.length + id.length;
+  if (!text.startsWith(scheme) || !text.startsWith(id, scheme.length) || text[at] !== '@') return false;
+  const colon = text.indexOf(':', at);
+  if (colon < 0 || ipv4At(text, at + 1, colon) < 0) return false;
+  const port = text.slice(colon + 1);
+  return portPattern.test(port) && Number(port) <= 65_535;
+}
 
 function canonicalAddress(id: NodeId, text: string): string {
-  const before = `mconn://${id}@`;
-  const common = text.startsWith(before) ? commonPattern.exec(text.slice(before.length)) : null;
-  if (common && Number(common[1]) <= 65_535) return text;
+  if (isCommon(id, text)) return text;
   const address = parseNodeAddress(text);
   if (address.nodeId !== id) throw new Error('address');
   return formatNodeAddress(address);

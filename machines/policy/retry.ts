@@ -105,15 +105,13 @@ export const longestBanMs = yearMs;
 export function clamped(row: PeerRow, options: RetryOptions, now: number): PeerRow {
   const past = (time: number): number => Math.min(time, now);
   const cap = Math.max(options.maxRetryMs, options.maxRetryPersistentMs);
-  const latest = Math.max(
-    row.lastConnected,
-    row.lastDisconnected,
-    row.displacedAt,
-    row.anchoredAt,
-    ...row.addresses.flatMap((each) => [each.lastSuccess, each.lastFailure]),
-    ...row.reports.map((each) => each.at),
-  );
-  const awaited = Math.max(...row.addresses.map((each) => each.notBefore));
+  let latest = Math.max(row.lastConnected, row.lastDisconnected, row.displacedAt, row.anchoredAt);
+  let awaited = 0;
+  for (const each of row.addresses) {
+    latest = Math.max(latest, each.lastSuccess, each.lastFailure);
+    awaited = Math.max(awaited, each.notBefore);
+  }
+  for (const each of row.reports) latest = Math.max(latest, each.at);
   // Nearly always so, and then no copy is made of what may be a hundred thousand rows.
   const isHeldBackRightly =
     row.dampedUntil <= now + longestDampMs &&

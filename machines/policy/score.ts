@@ -58,12 +58,15 @@ function scoreSince(row: PeerRow, now: number): Readonly<{ score: number; epoch:
   return { score: row.score, epoch: row.scoreEpoch };
 }
 
-/** A number that orders peers by score for ever: of two scores the one ahead stays ahead, however long both fade. */
+/** A whole number that orders peers by score for ever: of two scores the one ahead stays ahead, however long both fade. */
 export function scoreRank(row: PeerRow): number {
   const score = row.bannedUntil > 0 && row.score <= banScore ? scoreAfterBan : row.score;
   if (score === 0) return 0;
-  return Math.sign(score) * (Math.log2(Math.abs(score)) + row.scoreEpoch + 1);
+  return Math.sign(score) * (Math.round(Math.log2(Math.abs(score)) * halving) + (row.scoreEpoch + 1) * halving);
 }
+
+/** What halving a score takes from its rank: enough that no two scores share one, little enough that ranks stay small integers, which cost no memory of their own. */
+const halving = 1_024;
 
 /** Bans and pauses that still count: half of them for each 30 days since the last one ended. */
 export function strikesAt(row: PeerRow, now: number): number {

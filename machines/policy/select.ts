@@ -34,24 +34,25 @@ export function byPromise(a: PeerRow, b: PeerRow): number {
   return scoreRank(b) - scoreRank(a) || byReach(a, b);
 }
 
-/** What keeping a row is worth, worked out once where a row is compared with many. */
-export type Worth = Readonly<{ row: PeerRow; rank: number; reached: number; failures: number }>;
-
-export function worthOf(row: PeerRow): Worth {
-  return { row, rank: scoreRank(row), reached: lastSuccessOf(row), failures: failuresOf(row) };
-}
+/** What `byWorth` compares, in its order, smallest first; ids come after. */
+export const worthNumbers: readonly ((row: PeerRow) => number)[] = [
+  (row) => (lastSuccessOf(row) > 0 ? 0 : 1),
+  (row) => -scoreRank(row),
+  failuresOf,
+  (row) => -lastSuccessOf(row),
+];
 
 /**
  * Worth keeping first. Peers once reached come before those never reached, so that strangers do not displace friends that fail for a moment;
  * then score, fewest failures, last success, id.
  */
-export function compareWorth(a: Worth, b: Worth): number {
-  if (a.reached > 0 !== b.reached > 0) return a.reached > 0 ? -1 : 1;
-  return b.rank - a.rank || a.failures - b.failures || b.reached - a.reached || byId(a.row, b.row);
+export function byWorth(a: PeerRow, b: PeerRow): number {
+  for (const numberOf of worthNumbers) {
+    const side = numberOf(a) - numberOf(b);
+    if (side < 0 || side > 0) return side;
+  }
+  return byId(a, b);
 }
-
-/** The same for rows. */
-export const byWorth = (a: PeerRow, b: PeerRow): number => compareWorth(worthOf(a), worthOf(b));
 
 /** Soonest to be unbanned first. */
 export function byBanEnd(a: PeerRow, b: PeerRow): number {

@@ -10,9 +10,21 @@ export function countOf(tally: Tally, key: string): number {
   return find(tally, (each) => (key < each.key ? -1 : key > each.key ? 1 : 0))?.count ?? 0;
 }
 
-/** A tally of what was counted elsewhere, all at once. */
-export function tallyOf(counts: ReadonlyMap<string, number>): Tally {
-  return fromSorted([...counts].map(([key, count]) => ({ key, count })).sort(byKey));
+/** Counts many at once for a tally; the empty key is not counted. */
+export class Counts {
+  readonly #byKey = new Map<string, { readonly key: string; count: number }>();
+
+  add(key: string): void {
+    if (key === '') return;
+    const known = this.#byKey.get(key);
+    if (known) known.count += 1;
+    else this.#byKey.set(key, { key, count: 1 });
+  }
+
+  tally(): Tally {
+    // No two have the same key, so one comparison says it all.
+    return fromSorted([...this.#byKey.values()].sort((a, b) => (a.key < b.key ? -1 : 1)));
+  }
 }
 
 /** The tally with a key's count changed; the empty key is not counted. */

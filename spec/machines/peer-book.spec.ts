@@ -21,8 +21,8 @@ import {
   type PeerBook,
 } from '../../machines/peer-book.ts';
 import { blankRow, type AddressRow, type PeerRow } from '../../machines/peer-row.ts';
-import { busied } from '../../machines/peer-targets.ts';
-import { itemsOf } from '../../machines/policy/tree.ts';
+import { busied, targetShape } from '../../machines/peer-targets.ts';
+import { first, itemsOf } from '../../machines/policy/tree.ts';
 import { idOf } from '../support/manager.ts';
 
 const now = 1_000_000;
@@ -88,6 +88,16 @@ test('banned peers stay, up to a quarter of the book', () => {
   expect(surplus(one)?.id[0]).toBe('e');
   const two = booked(rowOf('a', until(5)), rowOf('b', until(3)), rowOf('c'), rowOf('d'), rowOf('e'));
   expect(surplus(two)?.id[0]).toBe('b');
+});
+
+test('targets are made in the shape in which a zero takes no memory of its own', () => {
+  expect(Object.keys(first(booked(rowOf('a')).targets.due)!)).toEqual(Object.keys(targetShape));
+});
+
+test('a book made at once has the addresses of one peer in their order too', () => {
+  const [worse, better] = [rowOf('a', {}, { failures: 2 }), rowOf('b', {}, { failures: 1 })].map(({ addresses }) => addresses[0]!);
+  const row = { ...rowOf('a'), addresses: [worse!, better!] };
+  expect(bestToDial(bookOf(rules, [row], now))?.address).toBe(better);
 });
 
 test('unverified addresses are counted by who told us of them', () => {

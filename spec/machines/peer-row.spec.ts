@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { blankRow, shortText } from '../../machines/peer-row.ts';
+import { blankRow, rowShapes, shortText } from '../../machines/peer-row.ts';
 import { idOf } from '../support/manager.ts';
 
 test('text from a remote is kept to one printable line of 80 characters', () => {
@@ -10,4 +10,9 @@ test('text from a remote is kept to one printable line of 80 characters', () => 
 
 test('blank rows share nothing that could be changed', () => {
   expect(Object.isFrozen(blankRow(idOf('a')).addresses)).toBe(true);
+});
+
+test('rows are made in the one shape in which a zero takes no memory of its own', () => {
+  expect(Object.keys(rowShapes.row)).toEqual(Object.keys(blankRow(idOf('a'))));
+  for (const value of [...Object.values(rowShapes.row), ...Object.values(rowShapes.address)]) expect(value).not.toEqual(expect.any(Number));
 });

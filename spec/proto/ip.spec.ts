@@ -1,6 +1,6 @@
 /** IP literals: what is one, its one text, and the network it belongs to. */
 import { describe, expect, test } from '@jest/globals';
-import { ipFromText, ipScope, networkGroup, normalizeIp } from '../../proto/ip.ts';
+import { ipFromText, ipScope, ipv4At, networkGroup, normalizeIp } from '../../proto/ip.ts';
 
 describe('an IP literal', () => {
   test.each([
@@ -136,4 +136,24 @@ describe('the network', () => {
     expect(networkGroup('2001:db8:1:2300::1', 'net')).not.toBe(networkGroup('2001:db8:1:2400::1', 'net'));
     expect(networkGroup('1.2.3.255', 'net')).not.toBe(networkGroup('1.2.4.0', 'net'));
   });
+});
+
+test.each([
+  ['0.0.0.0', 0],
+  ['1.2.3.4', 0x01_02_03_04],
+  ['255.255.255.255', 2 ** 32 - 1],
+  ['256.0.0.1', -1],
+  ['1.2.3', -1],
+  ['1.2.3.', -1],
+  ['.1.2.3', -1],
+  ['1..2.3', -1],
+  ['1.2.3.4.5', -1],
+  ['01.2.3.4', -1],
+  ['1.00.3.4', -1],
+  ['1.2.3.4x', -1],
+  ['1.2.3.-4', -1],
+  ['1.2.3./4', -1],
+  ['', -1],
+])('%s is the IPv4 address %i wherever it stands in a text', (text, ip) => {
+  expect([ipv4At(text, 0, text.length), ipv4At(`9${text}9`, 1, text.length + 1)]).toEqual([ip, ip]);
 });

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { GoodTexts, checksumOf, decodeRow, encodeRow, maxRowBytes } from '../../../actors/stores/row-codec.ts';
 import { formatNodeAddress, parseNodeAddress } from '../../../proto/address.ts';
+import { rowShapes } from '../../../machines/peer-row.ts';
 import { rowOf } from '../../contracts/peer-store.ts';
 
 const row = rowOf('a');
@@ -15,6 +16,12 @@ const written = (change: (value: Record<string, unknown>) => void) => {
 const address = (change: Record<string, unknown>) => (value: Record<string, unknown>) => {
   value['addresses'] = [{ ...row.addresses[0], ...change }];
 };
+
+test('a row is read into the shape in which a zero takes no memory of its own', () => {
+  const read = written(() => undefined)!;
+  expect(Object.keys(read)).toEqual(Object.keys(rowShapes.row));
+  expect(Object.keys(read.addresses[0]!)).toEqual(Object.keys(rowShapes.address));
+});
 
 test('a row is read as it was written', () => {
   const { text, checksum } = encodeRow(row);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { formatNodeAddress, ipScope, networkGroup, parseNodeAddress } from '../../../proto/address.ts';
-import { groupOf, hostOf, isCountedHost } from '../../../machines/policy/place.ts';
+import { groupOf, groupOfAddress, hostOf, isCountedHost } from '../../../machines/policy/place.ts';
 import { idOf } from '../../support/manager.ts';
 
 const id = idOf('a');
@@ -29,6 +29,26 @@ describe('the network that has a share', () => {
         isPublic,
       ]);
     }
+  });
+
+  test('is that of its host for every form of an address', () => {
+    const texts = [
+      '1.2.3.4:26656',
+      '1.2.3.4',
+      '1.2.3.4:1/path',
+      '1.2.3.4/path',
+      '10.2.3.4:1',
+      '[2600::1]:26656',
+      'example.com:1',
+      '127.0.0.1:1',
+    ];
+    for (const text of [...texts, '1.2.3.4.5:1', '1.999.3.4:1', '1.02.3.4:1', '1.2.3:1', '1.2.3.4?query'].map(
+      (rest) => `mconn://${id}@${rest}`,
+    ))
+      for (const loopbackIsPublic of [false, true])
+        expect([text, groupOfAddress(text, loopbackIsPublic)]).toEqual([text, groupOf(hostOf(text), loopbackIsPublic)]);
+    expect([groupOfAddress(`mconn://${id}@1.2.3.4:26656`, false), groupOfAddress(`memory:${id}`, false)]).toEqual(['1.2.0.0/16', '']);
+    expect([groupOf('1.999.3.4', false), groupOf('1.02.3.4', false), groupOf('1.2.3.4.5', false)]).toEqual(['', '', '']);
   });
 
   test('of loopback is none, unless loopback counts as public', () => {

@@ -68,6 +68,14 @@ test('waiting never changes who is ahead of whom', () => {
   );
 });
 
+test('a rank is a small integer for centuries, and no two scores of one epoch share it', () => {
+  const scores = Array.from({ length: 201 }, (_, n) => n - 100);
+  const ranks = scores.map((score) => scoreRank(withScore(score, { scoreEpoch: epochOf(Date.UTC(2500, 0)) })));
+  expect(ranks.every((rank) => Number.isInteger(rank) && Math.abs(rank) < 2 ** 31)).toBe(true);
+  expect(new Set(ranks).size).toBe(scores.length);
+  expect([...ranks].sort((a, b) => a - b)).toEqual(ranks);
+});
+
 test('at -50 an ordinary peer is banned for an hour, then twice as long each time, at most 30 days', () => {
   let row = withScore(-40);
   let at = now;

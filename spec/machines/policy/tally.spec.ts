@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from '@jest/globals';
-import { countOf, counted, type Tally } from '../../../machines/policy/tally.ts';
+import { countOf, counted, Counts, type Tally } from '../../../machines/policy/tally.ts';
 import { sizeOf } from '../../../machines/policy/tree.ts';
 
 test('counts each key, forgets what has come to nothing, and never counts the empty key', () => {
@@ -23,4 +23,15 @@ test('an earlier tally stays as it was', () => {
   const one = counted(undefined, 'a', 1);
   counted(one, 'a', 5);
   expect(countOf(one, 'a')).toBe(1);
+});
+
+test('what is counted at once is what is counted one by one', () => {
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom('', 'a', 'b', 'c')), (keys) => {
+      const counts = new Counts();
+      for (const key of keys) counts.add(key);
+      const oneByOne = keys.reduce<Tally>((tally, key) => counted(tally, key, 1), undefined);
+      expect(counts.tally()).toEqual(oneByOne);
+    }),
+  );
 });

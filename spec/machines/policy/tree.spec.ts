@@ -11,6 +11,7 @@ import {
   nth,
   remove,
   sizeOf,
+  sortedBy,
   type Tree,
 } from '../../../machines/policy/tree.ts';
 
@@ -88,4 +89,16 @@ test('the items from some point on cost a walk to it, not those before it', () =
   expect(rest.next().value).toBe(99_000);
   expect([...rest]).toHaveLength(999);
   expect(looks).toBeLessThan(20);
+});
+
+test('sorted by several numbers, infinite ones too, equal ones stay as they were', () => {
+  const number = fc.constantFrom(-Infinity, -1, 0, 0.5, 1_700_000_000_000, Infinity);
+  fc.assert(
+    fc.property(fc.array(fc.tuple(number, number)), (items) => {
+      const expected = [...items].sort(([a, b], [c, d]) => (a === c ? (b === d ? 0 : b < d ? -1 : 1) : a < c ? -1 : 1));
+      const sorted = sortedBy(items, [([one]) => one, ([, two]) => two]);
+      expect(sorted.every((item, at) => item === expected[at])).toBe(true);
+      expect(sorted).toHaveLength(items.length);
+    }),
+  );
 });
