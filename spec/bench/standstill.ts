@@ -70,10 +70,12 @@ async function main(): Promise<number> {
     const lost = lostBy(after.status) - lostBy(before.status);
     const lostThere = others.reduce((sum, node, index) => sum + lostBy(node.status()) - lostBefore[index]!, 0);
     const blamed = after.scores.filter((score) => score < 0).length;
+    // Not bounded: who was asked for addresses and took nothing for longer than an answer may take has earned that.
+    const blamedThere = others.filter((node) => node.peers.list().some(({ score }) => score < 0)).length;
     const isPast = lost > 0 || lostThere > 0 || blamed > 0 || after.status.peers.up < peers;
     if (isPast) past++;
     process.stdout.write(
-      `stopped for ${ms / 1e3} s: ${after.status.peers.up} of ${peers} up, ${lost} links ended by it, ${lostThere} by them, ${blamed} blamed  (bound: none)${isPast ? '  PAST ITS BOUND' : ''}\n`,
+      `stopped for ${ms / 1e3} s: ${after.status.peers.up} of ${peers} up, ${lost} links ended by it, ${lostThere} by them, ${blamed} blamed  (bound: none); ${blamedThere} blame it${isPast ? '  PAST ITS BOUND' : ''}\n`,
     );
     if (isPast) process.stdout.write(`${JSON.stringify([after.status.disconnects, others.map((node) => node.status().disconnects)])}\n`);
   }
