@@ -80,6 +80,17 @@ test('unasked answers that piled up cost no more than one each would have', asyn
   expect([net.reportsOf('flooding').length, net.reportsOf('unhelpful').length]).toEqual([0, 2]);
 });
 
+test('a peer that stood still is blamed for each request it did not answer in time, and for no late answer', async () => {
+  const net = await stopped();
+  await net.up(a);
+  expect(await net.asked(46_000)).toHaveLength(2);
+  expect(net.reportsOf('unhelpful')).toHaveLength(2);
+  for (let piled = 0; piled < 2; piled++) await net.response(a, strangers(1));
+  expect([net.reportsOf('unhelpful').length, net.reportsOf('flooding').length]).toEqual([2, 0]);
+  await net.response(a, strangers(1));
+  expect(net.reportsOf('unhelpful')).toHaveLength(3);
+});
+
 test('nobody is blamed for a silence of ours: the answer that came meanwhile is read first', async () => {
   const net = await stopped();
   await net.up(a);
