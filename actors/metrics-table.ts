@@ -10,6 +10,9 @@ import {
   dropsByChannel,
   dropsByPeer,
   each,
+  holding,
+  loopStates,
+  memoryStates,
   ofChannels,
   ofPeers,
   ofTransports,
@@ -261,7 +264,7 @@ const node: readonly Metric[] = [
     kind: 'gauge',
     labels: ['state'],
     help: 'State of the peer store: 1 for the one it is in. Degraded means that the disk fails.',
-    read: ({ status }) => storeStates.map((state) => [{ state }, status.store.state === state ? 1 : 0]),
+    read: ({ status }) => holding(storeStates, status.store.state),
   },
   plain('p2p_store_skipped_rows', 'gauge', 'Rows that could not be read since the store was opened.', ({ status }) => status.store.skipped),
   {
@@ -274,6 +277,20 @@ const node: readonly Metric[] = [
       [{ quantile: '0.99' }, eventLoopDelayMs.p99 / 1_000],
       [{ quantile: '1' }, eventLoopDelayMs.max / 1_000],
     ],
+  },
+  {
+    name: 'p2p_pressure_loop_info',
+    kind: 'gauge',
+    labels: ['state'],
+    help: 'State of the event loop at the last look: 1 for the one it is in. While it is delayed nobody is accepted.',
+    read: ({ status }) => holding(loopStates, status.pressure.loop),
+  },
+  {
+    name: 'p2p_pressure_memory_info',
+    kind: 'gauge',
+    labels: ['state'],
+    help: 'State of memory at the last look: 1 for the one it is in. Short of it nobody is accepted; once it is spent peers are let go.',
+    read: ({ status }) => holding(memoryStates, status.pressure.memory),
   },
 ];
 

@@ -11,6 +11,8 @@ const maxPeers = 1_024;
 export type PexPeer = {
   readonly id: NodeId;
   up: boolean;
+  /** When it last came up. */
+  upAt: number;
   outbound: boolean;
   /** Empty without one. */
   remoteIp: string;
@@ -19,7 +21,7 @@ export type PexPeer = {
   /** Addresses that may still be taken from it, as of `tokensAt`. */
   tokens: number;
   tokensAt: number;
-  /** Its last request that was no flooding, and its last answer that nobody asked for. */
+  /** Its last request that was no flooding, and its last answer that nobody asked for; as early as they can have been sent. */
   requestedAt: number | undefined;
   unaskedAt: number | undefined;
   /** What it was told last. */
@@ -47,7 +49,7 @@ export class PexPeers {
   /** A peer has come up: what is remembered of it, or a new entry. */
   arrive(id: NodeId, now: number, facts: Readonly<{ outbound: boolean; remoteIp: string }>): PexPeer {
     const peer = this.#peers.get(id) ?? this.#make(id, now);
-    return Object.assign(peer, facts, { up: true });
+    return Object.assign(peer, facts, { up: true, upAt: now });
   }
 
   /** A peer is gone. It becomes the last to be forgotten. */
@@ -66,7 +68,7 @@ export class PexPeers {
   #make(id: NodeId, now: number): PexPeer {
     if (this.#peers.size >= maxPeers) this.#forgetOne();
     const limits = { tokens: 0, tokensAt: now, requestedAt: undefined, unaskedAt: undefined, sample: undefined, sampledAt: 0 };
-    const peer: PexPeer = { id, up: false, outbound: false, remoteIp: '', asking: this.#resting, ...limits };
+    const peer: PexPeer = { id, up: false, upAt: now, outbound: false, remoteIp: '', asking: this.#resting, ...limits };
     this.#peers.set(id, peer);
     return peer;
   }

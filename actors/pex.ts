@@ -84,7 +84,7 @@ class Exchange {
   tick(): void {
     const now = this.#context.clock.now();
     this.#standstill.tick(now);
-    // An answer that came while we stood still is read before anybody is blamed for being silent.
+    // What came while we stood still is read before anybody is blamed for being silent.
     const isJudging = !this.#standstill.isFelt(now);
     const available: PexPeer[] = [];
     for (const peer of this.#peers.present()) {
@@ -154,11 +154,9 @@ class Exchange {
     const { clock, options, manager } = this.#context;
     const { answerIntervalMs, sampleMs, maxSent } = options.pex;
     const now = clock.now();
-    const isEarly = peer.requestedAt !== undefined && now - peer.requestedAt < answerIntervalMs;
-    if (isEarly && !this.#standstill.isFelt(now)) {
-      throw new PeerFault('flooding', `asked for addresses again within ${answerIntervalMs} ms`);
-    }
-    peer.requestedAt = now;
+    const sentAt = this.#sentAt(peer, now, peer.requestedAt, answerIntervalMs);
+    if (sentAt > now) throw new PeerFault('flooding', `asked for addresses again within ${answerIntervalMs} ms`);
+    peer.requestedAt = sentAt;
     if (peer.sample === undefined || now - peer.sampledAt >= sampleMs) {
       peer.sample = manager.advertise(peer.id, maxSent, ...(peer.remoteIp ? [peer.remoteIp] : [])).slice(0, maxSent);
       peer.sampledAt = now;
@@ -191,10 +189,14 @@ class Exchange {
   /** One answer too many is unhelpful, a stream of them is flooding. */
   #unasked(peer: PexPeer, leastMs: number): void {
     const now = this.#context.clock.now();
-    const before = peer.unaskedAt;
-    peer.unaskedAt = now;
-    if (before !== undefined && now - before < leastMs && !this.#standstill.isFelt(now))
-      throw new PeerFault('flooding', `sent addresses without being asked twice within ${leastMs} ms`);
+    const sentAt = this.#sentAt(peer, now, peer.unaskedAt, leastMs);
+    peer.unaskedAt = Math.min(sentAt, now);
+    if (sentAt > now) throw new PeerFault('flooding', `sent addresses without being asked twice within ${leastMs} ms`);
+  }
+
+  /** When a message read now was sent, if its sender kept `leastMs` between it and the one before: a time after `now` says that it did not. */
+  #sentAt({ upAt }: PexPeer, now: number, before = -Infinity, leastMs: number): number {
+    return this.#standstill.sentAt(now, Math.max(upAt, before + leastMs));
   }
 
   /** Passes on what is worth keeping, by chance as much of it as the peer has tokens for, then decides when to ask next. */

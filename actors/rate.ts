@@ -3,6 +3,7 @@ import { TroupeError } from '../proto/errors.ts';
 import type { NodeId } from '../proto/identity.ts';
 import type { Clock, TimerHandle } from '../transports/clock.ts';
 import { TokenBucket } from '../transports/token-bucket.ts';
+import { Standstill } from './standstill.ts';
 
 /** A rate of messages for each peer by itself. */
 type Rate = Readonly<{
@@ -35,6 +36,9 @@ const unusedMs = 60_000;
 /** Peers whose rate is remembered, at most, gone ones included; about 200 bytes each. */
 const maxRemembered = 10_000;
 const reportIntervalMs = 1_000;
+/** Time between two looks at whether we stand still, and what one may be late: far less than the burst that a rate has by default. */
+const lookMs = 1_000;
+const lateMs = 200;
 
 /** @throws TroupeError `ERR_OPTION_INVALID` when a rate is no positive number, or its burst holds no message. */
 export function checkRate(rate: ReceiveRate | SendRate | undefined, name: string): void {
@@ -56,11 +60,17 @@ export class ReceiveRates {
   readonly #clock: Clock;
   /** In the order of their last use. */
   readonly #buckets = new Map<NodeId, Bucket>();
+  readonly #upSince: (id: NodeId) => number | undefined;
+  readonly #standstill: Standstill;
   #timer: TimerHandle;
 
-  constructor(rate: ReceiveRate, clock: Clock) {
+  /** `upSince` tells when a peer came up: what came in while we stood still after that is counted as if it had been read in time. */
+  constructor(rate: ReceiveRate, clock: Clock, upSince: (id: NodeId) => number | undefined) {
     this.#rate = rate;
     this.#clock = clock;
+    this.#upSince = upSince;
+    this.#standstill = new Standstill(lookMs, lateMs, clock.now());
+    this.#lookLater();
   }
 
   /** Whether a message above the rate waits for its time. */
@@ -76,8 +86,9 @@ export class ReceiveRates {
   /** Counts a message of a peer: 0 when it is within its rate, else the milliseconds until it is; for a rate that waits it is owed from here on. */
   count(from: NodeId): number {
     const now = this.#clock.now();
-    const bucket = this.#use(from, now);
-    const isOver = bucket.tokens.available(now) < 1;
+    const unreadSince = this.#standstill.isFelt(now) ? this.#standstill.sentAt(now, this.#upSince(from) ?? now) : now;
+    const bucket = this.#use(from, now, unreadSince);
+    const isOver = bucket.tokens.available(now, unreadSince) < 1;
     if (!isOver || this.waits) bucket.tokens.take(1);
     return isOver ? bucket.tokens.waitMs(this.waits ? 0 : 1, now) : 0;
   }
@@ -97,13 +108,12 @@ export class ReceiveRates {
     this.#buckets.clear();
   }
 
-  #use(from: NodeId, now: number): Bucket {
-    const bucket = this.#buckets.get(from) ?? { tokens: bucketOf(this.#rate, now), usedAt: now, reportedAt: -Infinity };
+  #use(from: NodeId, now: number, madeAt: number): Bucket {
+    const bucket = this.#buckets.get(from) ?? { tokens: bucketOf(this.#rate, madeAt), usedAt: now, reportedAt: -Infinity };
     bucket.usedAt = now;
     this.#buckets.delete(from);
     this.#buckets.set(from, bucket);
     if (this.#buckets.size > maxRemembered) this.#forgetFirst();
-    if (this.#timer === undefined) this.#forgetLater(unusedMs);
     return bucket;
   }
 
@@ -111,15 +121,20 @@ export class ReceiveRates {
     for (const first of this.#buckets.keys()) return void this.#buckets.delete(first);
   }
 
-  #forgetLater(ms: number): void {
+  #lookLater(): void {
     this.#timer = this.#clock.setTimeout(() => {
-      this.#timer = undefined;
       const now = this.#clock.now();
-      for (const [id, { usedAt }] of this.#buckets) {
-        if (now - usedAt < unusedMs) return this.#forgetLater(usedAt + unusedMs - now);
-        this.#buckets.delete(id);
-      }
-    }, ms);
+      this.#standstill.tick(now);
+      this.#forgetUnused(now);
+      this.#lookLater();
+    }, lookMs);
+  }
+
+  #forgetUnused(now: number): void {
+    for (const [id, { usedAt }] of this.#buckets) {
+      if (now - usedAt < unusedMs) return;
+      this.#buckets.delete(id);
+    }
   }
 }
 

@@ -240,6 +240,7 @@ export class Router {
       routeAll: (message, policy) => this.#routeAll(message, policy),
       log: this.#deps.log,
       weightOf: (from) => (this.#named.has(from) ? namedWeight : 1),
+      upSince: (id) => this.#links.of(id)?.upAt,
       report: (from, behaviour, reason, source) => manager.report(from, behaviour, reason, source),
       withdraw: (channel) => this.#withdraw(channel.id),
     };

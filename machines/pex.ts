@@ -2,10 +2,15 @@
 import { assign, setup, type SnapshotFrom } from 'xstate';
 import { TroupeError } from '../proto/errors.ts';
 
+/** Late answers that are still welcome, at most: more requests than these do not pile up before a peer that takes nothing is dropped. */
+const mostLate = 8;
+
 /** Times in monotonic milliseconds. */
 export type PexContext = Readonly<{
   /** When the last request was made; undefined before the first. */
   askedAt: number | undefined;
+  /** Requests that became overdue and may still be answered. */
+  late: number;
   askIntervalMs: number;
   answerDeadlineMs: number;
 }>;
@@ -35,7 +40,10 @@ export function dueAt({ askedAt, askIntervalMs, answerDeadlineMs }: PexContext, 
   return askedAt + (asked ? answerDeadlineMs : askIntervalMs);
 }
 
-/** An overdue peer is available again, but its late answer is still welcome: it is slow, and has paid for that. */
+/**
+ * An overdue peer is available again, but its late answer is still welcome: it is slow, and has paid for that. Asked once more it may answer both requests,
+ * so after one answer the other is welcome too.
+ */
 export const pexMachine = setup({
   types: { context: {} as PexContext, events: {} as PexEvent, input: {} as PexInput },
   actions: {
@@ -43,16 +51,21 @@ export const pexMachine = setup({
     takeAddresses: () => notProvided('takeAddresses'),
     blameSilence: () => notProvided('blameSilence'),
     blameUnasked: () => notProvided('blameUnasked'),
+    noteLate: assign(({ context }) => ({ late: Math.min(mostLate, context.late + 1) })),
+    noteLateAnswer: assign(({ context }) => ({ late: context.late - 1 })),
+    forgetLate: assign({ late: 0 }),
     noteAsked: assign(({ event }) => (event.type === 'pex.ask' ? { askedAt: event.now } : {})),
   },
   guards: {
     isDue: ({ context, event }) => event.type === 'pex.ask' && event.now >= dueAt(context, false),
+    isAnswerLate: ({ context }) => context.late > 0,
+    isMoreLate: ({ context }) => context.late > 1,
     isOverdue: ({ context, event }) => event.type === 'pex.due' && event.now >= dueAt(context, true),
   },
 }).createMachine({
   id: 'pex',
   options: { maxIterations: 1_000 },
-  context: ({ input }) => ({ ...input, askedAt: undefined }),
+  context: ({ input }) => ({ ...input, askedAt: undefined, late: 0 }),
   initial: 'available',
   states: {
     available: {
@@ -63,16 +76,22 @@ export const pexMachine = setup({
     },
     asked: {
       on: {
-        'pex.answered': { target: 'available', actions: 'takeAddresses' },
-        'pex.due': { guard: 'isOverdue', target: 'overdue', actions: 'blameSilence' },
-        'pex.lost': { target: 'available' },
+        'pex.answered': [
+          { guard: 'isAnswerLate', target: 'overdue', actions: 'takeAddresses' },
+          { target: 'available', actions: 'takeAddresses' },
+        ],
+        'pex.due': { guard: 'isOverdue', target: 'overdue', actions: ['noteLate', 'blameSilence'] },
+        'pex.lost': { target: 'available', actions: 'forgetLate' },
       },
     },
     overdue: {
       on: {
         'pex.ask': { guard: 'isDue', target: 'asked', actions: ['noteAsked', 'sendRequest'] },
-        'pex.answered': { target: 'available', actions: 'takeAddresses' },
-        'pex.lost': { target: 'available' },
+        'pex.answered': [
+          { guard: 'isMoreLate', actions: ['noteLateAnswer', 'takeAddresses'] },
+          { target: 'available', actions: ['noteLateAnswer', 'takeAddresses'] },
+        ],
+        'pex.lost': { target: 'available', actions: 'forgetLate' },
       },
     },
   },

@@ -15,12 +15,13 @@ export class TokenBucket {
     this.#at = now;
   }
 
-  /** Tokens at hand; negative while there is a debt. */
-  available(now: number): number {
-    if (now > this.#at) {
-      this.#tokens = Math.min(this.#burst, this.#tokens + ((now - this.#at) * this.#rate) / 1_000);
-      this.#at = now;
-    }
+  /**
+   * Tokens at hand; negative while there is a debt. What has come in since `unreadSince` is above the burst: it may stand for takings that were due
+   * meanwhile. It is gone as soon as time passes without it.
+   */
+  available(now: number, unreadSince = now): number {
+    this.#fill(unreadSince, this.#burst);
+    this.#fill(now, Infinity);
     return this.#tokens;
   }
 
@@ -32,6 +33,12 @@ export class TokenBucket {
   /** Milliseconds, at least 1, until `tokens` (no more than the burst) will be at hand. */
   waitMs(tokens: number, now: number): number {
     return Math.max(1, Math.ceil(((Math.min(tokens, this.#burst) - this.available(now)) * 1_000) / this.#rate));
+  }
+
+  #fill(until: number, most: number): void {
+    if (until <= this.#at) return;
+    this.#tokens = Math.min(most, this.#tokens + ((until - this.#at) * this.#rate) / 1_000);
+    this.#at = until;
   }
 
   /** Whether it is full again, so that a new one would be no different. */

@@ -9,6 +9,13 @@ export type Sample = readonly [labels: Readonly<Record<string, string>>, value: 
 
 export const directions: readonly Direction[] = ['inbound', 'outbound'];
 export const storeStates: readonly NodeStatus['store']['state'][] = ['ok', 'degraded', 'memory'];
+export const loopStates: readonly NodeStatus['pressure']['loop'][] = ['keptUp', 'delayed'];
+export const memoryStates: readonly NodeStatus['pressure']['memory'][] = ['enough', 'short', 'spent'];
+
+/** 1 for the state that holds now, 0 for the others. */
+export const holding = <S extends string>(states: readonly S[], now: S): readonly Sample[] =>
+  states.map((state) => [{ state }, state === now ? 1 : 0]);
+
 export const one = (value: number | undefined): readonly Sample[] => (value === undefined ? [] : [[{}, value]]);
 
 /** A series for each key that was counted. */

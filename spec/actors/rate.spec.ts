@@ -29,6 +29,7 @@ function rig(receiveRate: ReceiveRate) {
       route: () => true,
       routeAll: () => 0,
       weightOf: () => 1,
+      upSince: () => 0,
       report: (from, behaviour) => void reports.push(`${from} ${behaviour}`),
       withdraw: () => undefined,
     },
@@ -125,10 +126,67 @@ describe('what a channel takes', () => {
   });
 });
 
+describe('what piled up while the process stood still', () => {
+  /** A channel with a rate, and peers that came up with it, whose process stands still when told to: time goes on, timers do not. */
+  function stopping(receiveRate: ReceiveRate) {
+    const made = rig(receiveRate);
+    const now = made.clock.now.bind(made.clock);
+    let lostMs = 0;
+    made.clock.now = () => now() + lostMs;
+    return { ...made, standStill: (ms: number) => (lostMs += ms) };
+  }
+  const takenOf = (channel: RoutedChannel<Uint8Array>, send: () => void, times: number): number => {
+    const before = channel.waiting;
+    for (let sent = 0; sent < times; sent++) send();
+    return channel.waiting - before;
+  };
+
+  test('is within the rate as far as it can have been sent meanwhile, whether a look came first or not', () => {
+    for (const looked of [false, true]) {
+      const { channel, clock, reports, from, standStill } = stopping({ messages: 2, burst: 4, over: 'report' });
+      clock.advance(5_000);
+      void from(bob);
+      standStill(30_000);
+      if (looked) clock.advance(1_000);
+      // A burst, and what its rate allows in the time since the last look.
+      const allowed = 4 + 2 * (looked ? 31 : 30);
+      expect(takenOf(channel, () => void from(alice), allowed)).toBe(allowed);
+      expect(takenOf(channel, () => void from(bob), allowed)).toBe(allowed - 1);
+      expect(reports).toEqual([`${bob} flooding`]);
+      expect(takenOf(channel, () => void from(alice), 5)).toBe(0);
+      expect(reports).toEqual([`${bob} flooding`, `${alice} flooding`]);
+    }
+  });
+
+  test('has ten seconds to be read; then the burst is the most again', () => {
+    const { channel, clock, reports, from, standStill } = stopping({ messages: 2, burst: 4, over: 'report' });
+    void from(alice);
+    standStill(30_000);
+    clock.advance(10_900);
+    expect(takenOf(channel, () => void from(alice), 10)).toBe(10);
+    clock.advance(100);
+    expect(takenOf(channel, () => void from(alice), 10)).toBe(4);
+    expect(reports).toEqual([`${alice} flooding`]);
+  });
+
+  test('gives nothing to those who came up only afterwards', () => {
+    const clock = new VirtualClock();
+    const now = clock.now.bind(clock);
+    let lostMs = 0;
+    clock.now = () => now() + lostMs;
+    const rates = new ReceiveRates({ messages: 2, burst: 4 }, clock, (id) => (id === bob ? 31_000 : undefined));
+    lostMs = 30_000;
+    clock.advance(1_000);
+    for (const peer of [alice, bob])
+      expect(Array.from({ length: 5 }, () => rates.count(peer) > 0)).toEqual([false, false, false, false, true]);
+    rates.close();
+  });
+});
+
 describe('the memory of rates', () => {
   test('outlives a reconnect, and ends when a peer has sent nothing for a minute', () => {
     const clock = new VirtualClock();
-    const rates = new ReceiveRates({ messages: 0.001, burst: 1 }, clock);
+    const rates = new ReceiveRates({ messages: 0.001, burst: 1 }, clock, () => 0);
     expect([rates.count(alice), rates.count(alice) > 0]).toEqual([0, true]);
     clock.advance(40_000);
     void rates.count(bob);
@@ -136,12 +194,14 @@ describe('the memory of rates', () => {
     expect(rates.size).toBe(1);
     expect(rates.count(alice)).toBe(0);
     clock.advance(120_000);
-    expect([rates.size, clock.pending]).toEqual([0, 0]);
+    expect(rates.size).toBe(0);
+    rates.close();
+    expect(clock.pending).toBe(0);
   });
 
   test('has an end, however many ids come', () => {
     const clock = new VirtualClock();
-    const rates = new ReceiveRates({ messages: 1 }, clock);
+    const rates = new ReceiveRates({ messages: 1 }, clock, () => 0);
     for (let peer = 0; peer < 10_100; peer++) void rates.count(`${peer}` as NodeId);
     expect(rates.size).toBe(10_000);
     rates.close();

@@ -25,20 +25,28 @@ function keepTalking(node: Node): void {
 
 const asking = { reactors: [pexReactor()], pex: { askIntervalMs: 1_000, tickMs: 250 }, slots: { inbound: 100, outbound: 100 } };
 
+type Report = Readonly<{ behaviour: string; reason: string; times: number }>;
+
+/** What a node has ever held against each of its peers; a score would forget it as soon as the peer was useful again. */
+function blamesOf({ peers }: Node): readonly Report[] {
+  const reports = peers.list().flatMap(({ id }) => peers.explain(id).facts['reports'] as readonly Report[]);
+  return reports.filter(({ behaviour }) => behaviour !== 'useful');
+}
+const countOf = (blames: readonly Report[]): number => blames.reduce((sum, { times }) => sum + times, 0);
+
 async function child(): Promise<void> {
   const node = await benchNode('sodium', asking);
   keepTalking(node);
   await node.start();
   const tell = (): void => {
-    const scores = node.peers.list().map(({ score }) => score);
-    process.stdout.write(`${JSON.stringify({ address: node.addresses[0], status: node.status(), scores })}\n`);
+    process.stdout.write(`${JSON.stringify({ address: node.addresses[0], status: node.status(), blames: blamesOf(node) })}\n`);
   };
   tell();
   for await (const _ of createInterface(process.stdin)) tell();
   process.exit(0);
 }
 
-type Told = Readonly<{ address: string; status: NodeStatus; scores: readonly number[] }>;
+type Told = Readonly<{ address: string; status: NodeStatus; blames: readonly Report[] }>;
 
 async function main(): Promise<number> {
   const still = spawn(process.execPath, [...process.execArgv, import.meta.filename, 'child'], { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -62,6 +70,7 @@ async function main(): Promise<number> {
   for (const ms of stopsMs) {
     const before = await ask();
     const lostBefore = others.map((node) => lostBy(node.status()));
+    const blamesBefore = others.map((node) => countOf(blamesOf(node)));
     still.kill('SIGSTOP');
     await pause(ms);
     still.kill('SIGCONT');
@@ -69,14 +78,21 @@ async function main(): Promise<number> {
     const after = await ask();
     const lost = lostBy(after.status) - lostBy(before.status);
     const lostThere = others.reduce((sum, node, index) => sum + lostBy(node.status()) - lostBefore[index]!, 0);
-    const blamed = after.scores.filter((score) => score < 0).length;
-    const isPast = lost > 0 || lostThere > 0 || blamed > 0 || after.status.peers.up < peers;
+    const blames = countOf(after.blames) - countOf(before.blames);
+    // Not bounded: who was asked for addresses and did not answer in time is unhelpful, whatever kept it.
+    const blamesThere = others.reduce((sum, node, index) => sum + countOf(blamesOf(node)) - blamesBefore[index]!, 0);
+    const isPast = lost > 0 || lostThere > 0 || blames > 0 || after.status.peers.up < peers;
     if (isPast) past++;
     process.stdout.write(
-      `stopped for ${ms / 1e3} s: ${after.status.peers.up} of ${peers} up, ${lost} links ended by it, ${lostThere} by them, ${blamed} blamed  (bound: none)${isPast ? '  PAST ITS BOUND' : ''}\n`,
+      `stopped for ${ms / 1e3} s: ${after.status.peers.up} of ${peers} up, ${lost} links ended by it, ${lostThere} by them, ${blames} reports by it  (bound: none), ${blamesThere} by them${isPast ? '  PAST ITS BOUND' : ''}\n`,
     );
-    if (isPast) process.stdout.write(`${JSON.stringify([after.status.disconnects, others.map((node) => node.status().disconnects)])}\n`);
+    if (isPast)
+      process.stdout.write(
+        `${JSON.stringify([after.status.disconnects, others.map((node) => node.status().disconnects), after.blames])}\n`,
+      );
   }
+  const reasons = new Set(others.flatMap((node) => blamesOf(node).map(({ behaviour, reason }) => `${behaviour}: ${reason}`)));
+  if (reasons.size > 0) process.stdout.write(`\nwhat they hold against it: ${[...reasons].join('; ')}\n`);
   still.stdin.end();
   await once(still, 'exit');
   await Promise.all(others.map((node) => node.stop()));

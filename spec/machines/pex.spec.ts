@@ -56,6 +56,25 @@ describe('asking a peer for addresses', () => {
     expect(after(ask(0), due(15_000), answered)).toMatchObject({ state: 'available', effects: ['takeAddresses'] });
   });
 
+  test('who was asked again meanwhile may answer both requests late, and no more', () => {
+    const twice = [ask(0), due(15_000), ask(30_000), answered];
+    expect(after(...twice)).toMatchObject({ state: 'overdue', effects: ['takeAddresses'] });
+    expect(after(...twice, answered)).toMatchObject({ state: 'available', effects: ['takeAddresses'] });
+    expect(after(...twice, answered, answered)).toMatchObject({ state: 'available', effects: ['blameUnasked'] });
+    expect(after(...twice, ask(60_000), answered, answered, answered)).toMatchObject({ effects: ['blameUnasked'] });
+    const both = [ask(0), due(15_000), ask(30_000), due(45_000), answered];
+    expect(after(...both)).toMatchObject({ state: 'overdue', effects: ['takeAddresses'] });
+    expect(after(...both, answered)).toMatchObject({ state: 'available', effects: ['takeAddresses'] });
+  });
+
+  test('of many requests that nobody answered, eight answers are welcome, and none once the link is lost', () => {
+    const silence = Array.from({ length: 20 }, (_, n) => [ask(n * 30_000), due(n * 30_000 + 15_000)]).flat();
+    const eight = Array.from({ length: 8 }, () => answered);
+    expect(after(...silence, ...eight)).toMatchObject({ state: 'available', effects: ['takeAddresses'] });
+    expect(after(...silence, ...eight, answered)).toMatchObject({ state: 'available', effects: ['blameUnasked'] });
+    expect(after(...silence, lost, answered)).toMatchObject({ state: 'available', effects: ['blameUnasked'] });
+  });
+
   test('a request that did not leave, or went down with its peer, blames nobody', () => {
     expect(after(ask(0), lost)).toMatchObject({ state: 'available', effects: [] });
     expect(after(ask(0), due(15_000), lost)).toMatchObject({ state: 'available', effects: [] });
