@@ -6,11 +6,13 @@ import type { NodeId } from '../proto/identity.ts';
 import type { AddressRow, PeerRow } from './peer-row.ts';
 import {
   filed,
+  filedAtOnce,
   nextTargetAt,
   noTargets,
   ordinaryTarget,
   slotlessTarget,
   targetsAt,
+  slotless,
   targetsOfAll,
   unfiled,
   type Target,
@@ -64,15 +66,16 @@ export function bookOf(rules: BookRules, rows: readonly PeerRow[], now: number):
   const { persistent } = rules;
   // Nearly always in order already, since a table is read in the order of its keys. What is sorted from here on leaves equals in that order.
   const inOrder = [...rows].sort(byId);
+  const targets = targetsOfAll(rules, inOrder);
   const loose = inOrder.filter((row) => !isBanned(row, now) && !persistent.has(row.id));
   return {
     rules,
     rows: fromSorted(inOrder),
-    targets: targetsOfAll(rules, inOrder, now),
+    targets: filedAtOnce(rules, targets, now),
     loose: fromSorted(sortedBy(loose, worthNumbers)),
     bans: fromSorted(inOrder.filter((row) => isBanned(row, now)).sort(byBanEnd)),
     tellable: fromSorted(inOrder.filter((row) => row.addresses.some(isTellable))),
-    shares: sharesOf(rules, inOrder),
+    shares: sharesOf(rules, targets),
   };
 }
 
@@ -96,24 +99,22 @@ export const hostShareOf = (book: PeerBook, host: string): number => countOf(boo
 export const isHearsay = ({ source, lastSuccess }: AddressRow): boolean => source.startsWith('gossip:') && lastSuccess === 0;
 
 /** Under which names an address counts for the shares; empty where it does not. */
-function shareKeysOf({ loopbackIsPublic }: BookRules, address: AddressRow): Readonly<Record<keyof Shares, string>> {
+function shareKeysOf({ loopbackIsPublic }: BookRules, address: AddressRow, group = ''): Readonly<Record<keyof Shares, string>> {
   if (address.source === 'operator' || address.source === 'host') return { groups: '', sources: '', hosts: '' };
-  const groups = groupOfAddress(address.address, loopbackIsPublic);
+  const groups = group === '' || group === slotless ? groupOfAddress(address.address, loopbackIsPublic) : group;
   if (!isHearsay(address)) return { groups, sources: '', hosts: '' };
   const host = address.failures === 0 ? hostOf(address.address) : '';
   return { groups, sources: address.source, hosts: isCountedHost(host, loopbackIsPublic) ? host : '' };
 }
 
-/** The shares of many rows at once. */
-function sharesOf(rules: BookRules, rows: readonly PeerRow[]): Shares {
+/** The shares of many addresses at once; what targets know of their networks is not worked out again. */
+function sharesOf(rules: BookRules, targets: readonly Target[]): Shares {
   const [sources, groups, hosts] = [new Counts(), new Counts(), new Counts()];
-  for (const row of rows) {
-    for (const address of row.addresses) {
-      const keys = shareKeysOf(rules, address);
-      sources.add(keys.sources);
-      groups.add(keys.groups);
-      hosts.add(keys.hosts);
-    }
+  for (const { address, group } of targets) {
+    const keys = shareKeysOf(rules, address, group);
+    sources.add(keys.sources);
+    groups.add(keys.groups);
+    hosts.add(keys.hosts);
   }
   return { sources: sources.tally(), groups: groups.tally(), hosts: hosts.tally() };
 }

@@ -23,6 +23,7 @@ import {
 import * as dials from './peer-manager-dials.ts';
 import { keepTime, nextEviction } from './peer-manager-peers.ts';
 import { reportBehaviour } from './peer-manager-reports.ts';
+import { roomOf } from './peer-manager-slots.ts';
 import { blankRow, type PeerRow } from './peer-row.ts';
 import { withAddress } from './policy/intake.ts';
 import { nothingRecent } from './policy/recent.ts';
@@ -78,6 +79,12 @@ function fromInput({ setup: facts, now }: ManagerInput): ManagerContext {
 /** Fills the book: what was stored, with times that a wrong clock wrote set right, and what is configured. Our own id is nobody's. */
 function open(decision: Decision, { rows, now }: ManagerInput): void {
   const { setup: facts, book } = decision.context;
+  const hasRoom = roomOf(decision.context, 'outbound') >= 1;
+  // Whoever had to make room need not wait: nobody is connected now.
+  const kept = (row: PeerRow): PeerRow => {
+    const sound = clamped(row, facts.options.dialer, now);
+    return hasRoom && sound.displacedAt > 0 ? { ...sound, displacedAt: 0 } : sound;
+  };
   const addresses = [...facts.persistent, ...facts.bootstrap];
   const configured = new Set(addresses.map(({ nodeId }) => nodeId));
   // Only those are looked up; an index of the others, who may be a hundred thousand, would serve nobody.
@@ -85,8 +92,8 @@ function open(decision: Decision, { rows, now }: ManagerInput): void {
   const others: PeerRow[] = [];
   for (const row of rows) {
     if (row.id === facts.ownId) decision.ask('erase', { id: row.id });
-    else if (configured.has(row.id)) known.set(row.id, clamped(row, facts.options.dialer, now));
-    else others.push(clamped(row, facts.options.dialer, now));
+    else if (configured.has(row.id)) known.set(row.id, kept(row));
+    else others.push(kept(row));
   }
   for (const address of addresses) {
     const row = known.get(address.nodeId) ?? blankRow(address.nodeId);

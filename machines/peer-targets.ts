@@ -65,7 +65,7 @@ export function noTargets(rules: TargetRules, now = 0): Targets {
 }
 
 /** Instead of a network, for peers that need no slot. */
-const slotless = '*';
+export const slotless = '*';
 
 /** The network whose share an address of this peer takes; empty when it takes none. */
 export function shareGroupOf(rules: TargetRules, id: NodeId, address: string): string {
@@ -96,13 +96,20 @@ const rankNumbers: readonly ((target: Target) => number)[] = [
   ({ row }) => lastFailureOf(row),
 ];
 
-/** The targets of many peers at once, who come in the order of their ids: sorting once costs a fraction of filing them one by one. */
-export function targetsOfAll(rules: TargetRules, rows: readonly PeerRow[], now: number): Targets {
-  const [waiting, due]: [Target[], Target[]] = [[], []];
+/** The addresses of many peers, who come in the order of their ids; of one peer the best first. */
+export function targetsOfAll(rules: TargetRules, rows: readonly PeerRow[]): readonly Target[] {
+  const all: Target[] = [];
   for (const row of rows) {
     const targets = targetsOf(rules, row);
-    for (const each of targets.length > 1 ? [...targets].sort(byRank) : targets) (each.at > now ? waiting : due).push(each);
+    for (const each of targets.length > 1 ? [...targets].sort(byRank) : targets) all.push(each);
   }
+  return all;
+}
+
+/** All of them in their places: sorting once costs a fraction of filing them one by one. */
+export function filedAtOnce(rules: TargetRules, targets: readonly Target[], now: number): Targets {
+  const [waiting, due]: [Target[], Target[]] = [[], []];
+  for (const each of targets) (each.at > now ? waiting : due).push(each);
   const [persistent, displaced, ordinary]: [Target[], Target[], Target[]] = [[], [], []];
   for (const each of sortedBy(due, rankNumbers)) {
     const { id, displacedAt } = each.row;

@@ -160,7 +160,8 @@ class SqliteStore implements PeerStore {
   /** Takes in what a file holds. What is known already is newer. */
   #learn({ rows, rescued, skipped }: Found): void {
     this.#skipped = Math.max(this.#skipped, skipped);
-    for (const row of rows) if (this.#isUnknown(row.id)) this.#rows.set(row.id, row);
+    const isFresh = this.#rows.size === 0 && this.#queue.size === 0;
+    for (const row of rows) if (isFresh || this.#isUnknown(row.id)) this.#rows.set(row.id, row);
     for (const row of rescued) {
       if (!this.#isUnknown(row.id)) continue;
       this.#rows.set(row.id, row);
