@@ -1,6 +1,7 @@
 /** Asking one peer for addresses: at most one request under way, with a deadline and a pause. Time comes with each event; nothing here waits. */
 import { assign, setup, type SnapshotFrom } from 'xstate';
 import { TroupeError } from '../proto/errors.ts';
+import { pure } from './pure.ts';
 
 /** Times in monotonic milliseconds. */
 export type PexContext = Readonly<{
@@ -79,3 +80,6 @@ export const pexMachine = setup({
 });
 
 export type PexSnapshot = SnapshotFrom<typeof pexMachine>;
+
+/** The chart as a function, for one actor that asks many peers. */
+export const purePex = pure(pexMachine);
