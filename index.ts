@@ -80,7 +80,7 @@ export { echoReactor, type EchoOptions } from './actors/echo.ts';
 export { pexReactor } from './actors/pex.ts';
 
 // Peers
-export type { Explanation, PeerRange, Peers, PeerEvent, PeerState, PeerUpdate, PeerView } from './actors/peer-manager.ts';
+export type { Explanation, PeerCounts, PeerRange, Peers, PeerEvent, PeerState, PeerUpdate, PeerView } from './actors/peer-manager.ts';
 export { defaultReputation, type Judgement, type ReportFacts, type ReportSource, type Reputation } from './machines/policy/score.ts';
 export type { AddressRow, PeerRow, PeerStore, StoreState } from './actors/peer-store.ts';
 export type { PeerClass, ReportRow } from './machines/peer-row.ts';

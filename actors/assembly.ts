@@ -173,7 +173,8 @@ export class Parts {
 
   /** Starts listening on every endpoint. @throws TroupeError `ERR_LISTEN_UNAVAILABLE`, `ERR_ENDPOINT_INVALID`, `ERR_TRANSPORT_UNKNOWN`. */
   async listen(signal: AbortSignal): Promise<void> {
-    this.loopDelay.start();
+    // Two timers of the real loop a node, a hundred times a second, would be most of the events of a large simulation.
+    if (this.environment.load) this.loopDelay.start();
     if (this.#home !== undefined) forgetKilledNode(this.#home);
     this.store.open();
     for (const endpoint of this.#listen) {

@@ -14,7 +14,7 @@ export type Environment = Readonly<{
   resolve?: Lookup;
   /** What the mconn transport connects and listens with; `node:net` if left out. */
   sockets?: Sockets;
-  /** Makes what tells of the load of the process, for one node; without it no load is seen. */
+  /** Makes what tells of the load of the process, for one node; without it no load is seen, nor the delay of the event loop measured. */
   load?: () => Load;
 }>;
 

@@ -8,7 +8,7 @@ import type { NodeId, NodeKey } from '../proto/identity.ts';
 import type { NodeInfo } from '../proto/node-info.ts';
 import type { NodeOptions } from '../proto/options.ts';
 import { guarded } from '../machines/supervisor.ts';
-import { linkMachine, type Outcome } from '../machines/link.ts';
+import { linkMachine, type LinkClose, type Outcome, type Subject } from '../machines/link.ts';
 import type { Clock } from '../transports/clock.ts';
 import type { ChannelDescriptor, Connection, RemotePeer } from '../transports/transport.ts';
 import type { Outgoing, RoutedChannel } from './channel.ts';
@@ -140,32 +140,40 @@ export class Link {
   }
 }
 
-/** The link's actor: the chart of `machines/link.ts` with its effects. `settled` tells a dialer that its dial has been answered. */
-export function linkLogic(deps: LinkDeps, link: Link, settled: () => void): AnyActorLogic {
+/** What a link's actor is about: the link, and who is told that its handshake has been answered. */
+export type LinkSubject = Readonly<{ link: Link; settled: () => void }>;
+
+/** The chart hands back what it was given. */
+const given = ({ subject }: Subject): LinkSubject => subject as LinkSubject;
+
+/** The actor of every link of a router: the chart of `machines/link.ts` with its effects. Made once, for to make it costs more than a handshake. */
+export function linkLogic(deps: LinkDeps): AnyActorLogic {
   return guarded(
     linkMachine.provide({
       actors: {
-        handshake: fromPromise<Outcome>(({ signal }) => shakeHands(deps, link, signal).finally(settled)),
-        settle: fromPromise<Outcome>(({ signal }) => settleRival(deps, link, signal)),
+        handshake: fromPromise<Outcome, Subject>(({ input, signal }) => {
+          const { link, settled } = given(input);
+          return shakeHands(deps, link, signal).finally(settled);
+        }),
+        settle: fromPromise<Outcome, Subject>(({ input, signal }) => settleRival(deps, given(input).link, signal)),
         replace: fromPromise<void, { replaces: string }>(async ({ input }) => {
           const older = deps.find(input.replaces);
           older?.close('duplicate');
           await older?.over;
         }),
-        send: fromPromise<void>(({ signal }) => send(deps, link, signal)),
-        receive: fromPromise<void>(({ signal }) => receive(deps, link, signal)),
-        close: fromPromise<void, { reason: DisconnectReason; error: Error | undefined; flush: boolean }>(({ input }) =>
-          endLink(deps, link, input),
-        ),
+        send: fromPromise<void, Subject>(({ input, signal }) => send(deps, given(input).link, signal)),
+        receive: fromPromise<void, Subject>(({ input, signal }) => receive(deps, given(input).link, signal)),
+        close: fromPromise<void, LinkClose>(({ input }) => endLink(deps, given(input).link, input)),
       },
       actions: {
-        bind: ({ self }) => link.obey((reason, options) => self.send({ type: 'link.close', reason, ...options })),
-        route: () => {
+        bind: ({ context, self }) => given(context).link.obey((reason, options) => self.send({ type: 'link.close', reason, ...options })),
+        route: ({ context }) => {
+          const { link } = given(context);
           link.upAt = deps.clock.now();
           deps.routed(link);
           deps.manager.ready(link.remote!.nodeId, link.handle);
         },
-        unroute: () => deps.unrouted(link),
+        unroute: ({ context }) => deps.unrouted(given(context).link),
       },
     }),
   );

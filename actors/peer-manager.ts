@@ -10,8 +10,9 @@ import { tellableSample } from '../machines/peer-book.ts';
 import type { Arrival, LinkHandle } from '../machines/peer-context.ts';
 import type { AddressSource, Answer, ManagerSetup } from '../machines/peer-manager-context.ts';
 import { explanationOf, type Explanation } from '../machines/peer-explanation.ts';
-import { countsOf, listOf, type PeerRange, type PeerView } from '../machines/peer-views.ts';
+import { countsOf, listOf, viewOf, type Counts as PeerCounts, type PeerRange, type PeerView } from '../machines/peer-views.ts';
 import { sample } from '../machines/policy/advertise.ts';
+import { itemsOf } from '../machines/policy/tree.ts';
 import type { Clock, Random } from '../transports/clock.ts';
 import type { ReportSource, Reputation } from '../machines/policy/score.ts';
 import type { Behaviour } from './channel.ts';
@@ -23,7 +24,7 @@ import { heeded } from './reputation.ts';
 export type { Arrival, LinkHandle } from '../machines/peer-context.ts';
 export type { AddressSource } from '../machines/peer-manager-context.ts';
 export type { Explanation } from '../machines/peer-explanation.ts';
-export type { PeerRange, PeerState, PeerView } from '../machines/peer-views.ts';
+export type { Counts as PeerCounts, PeerRange, PeerState, PeerView } from '../machines/peer-views.ts';
 export type { PeerEvent, PeerUpdate } from './peer-updates.ts';
 
 /** The operator's and the host's face: `node.peers`. */
@@ -32,6 +33,10 @@ export interface Peers {
   add(address: string): Promise<boolean>;
   /** What is known, in the order of ids; of many, page by page: a page costs what it shows. */
   list(range?: PeerRange): readonly PeerView[];
+  /** Those that are connected or being dialed, in the order of ids; costs what it shows, however many are known. */
+  live(): readonly PeerView[];
+  /** How many there are of each kind, as `/status` shows them. */
+  counts(): PeerCounts;
   explain(id: string): Explanation;
   /** Dials a known peer now; resolves when it is up, else rejects with a code. Lifts a hold. */
   dial(id: string): Promise<void>;
@@ -77,8 +82,7 @@ export interface PeerManager {
   report(id: NodeId, behaviour: Behaviour, reason: string, source?: ReportSource): void;
   /** Addresses to tell a peer: never its own, never private ones, at most `limit`. `remoteIp` decides which scopes it can reach. */
   advertise(asker: NodeId, limit: number, remoteIp?: string): readonly NodeAddress[];
-  /** Counts for `/status`. */
-  counts(): Readonly<{ known: number; dialing: number; connected: number; up: number; banned: number }>;
+  counts(): PeerCounts;
   /** A router has started: dials, links and evictions that an earlier one held are over, its links with reason `restart`. */
   routerRestarted(): void;
 }
@@ -152,9 +156,19 @@ export function createPeerManager(deps: PeerManagerDeps): RunnablePeerManager {
     if (answer.kind === 'error') raise(answer);
     await durable();
   };
+  const counts = (): PeerCounts => (line.context ? countsOf(line.context, line.now()) : noPeers);
   const peers: Peers = {
     add: (address) => rejecting(() => add(parseNodeAddress(address), { kind: 'operator' })),
     list: (range) => (line.context ? listOf(line.context, line.now(), range, deps.roundTripOf) : []),
+    live() {
+      const { context } = line;
+      if (!context) return [];
+      const now = line.now();
+      const views = [...itemsOf(context.live)].map((peer) => viewOf(context, peer.context.row, now, deps.roundTripOf));
+      // A peer that was just turned away runs on until it knows, without a link.
+      return views.filter(({ direction, state }) => direction || state === 'dialing');
+    },
+    counts,
     explain(id) {
       if (!line.context) throw new TroupeError('ERR_NODE_STATE', 'the peer manager is not running');
       return explanationOf(line.context, parseNodeId(id), line.now());
@@ -195,7 +209,7 @@ export function createPeerManager(deps: PeerManagerDeps): RunnablePeerManager {
       const rows = tellableSample(line.context.book, mostSampled, random);
       return sample(rows, { asker: { id: asker, ip: remoteIp }, limit, own: deps.selfAddress?.(), privateIds, now: line.now() }, random);
     },
-    counts: () => (line.context ? countsOf(line.context, line.now()) : { known: 0, dialing: 0, connected: 0, up: 0, banned: 0 }),
+    counts,
     routerRestarted: () => line.tell({ type: 'router.restarted' }),
     logic: peerManagerLogic(line),
     close() {
@@ -203,6 +217,8 @@ export function createPeerManager(deps: PeerManagerDeps): RunnablePeerManager {
     },
   };
 }
+
+const noPeers: PeerCounts = { known: 0, dialing: 0, connected: 0, up: 0, banned: 0 };
 
 /** Peers looked at for one answer to who asks for addresses. */
 const mostSampled = 1_024;

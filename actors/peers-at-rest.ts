@@ -14,7 +14,7 @@ import { sqliteStore } from './stores/sqlite.ts';
 export type PeersAtRestDeps = Readonly<{ home: string; options: NodeOptions; environment: Environment; log: Logger }>;
 
 /** What can be known of peers, and done about them, while nobody is connected. */
-export type PeersAtRest = Omit<Peers, 'dial' | 'disconnect' | 'updates'> &
+export type PeersAtRest = Omit<Peers, 'dial' | 'disconnect' | 'updates' | 'live' | 'counts'> &
   Readonly<{
     /** Writes what waits and lets go of the home. Idempotent. */
     close(): Promise<void>;

@@ -1,8 +1,7 @@
 /** What peer exchange keeps of each peer, and for how long: limits hold across reconnects and across a restart of the reactor. */
-import { initialTransition } from 'xstate';
 import type { NodeAddress } from '../proto/address.ts';
 import type { NodeId } from '../proto/identity.ts';
-import { pexMachine, type PexInput, type PexSnapshot } from '../machines/pex.ts';
+import { purePex, type PexInput, type PexSnapshot } from '../machines/pex.ts';
 
 /** Peers remembered, up or gone; about 300 bytes each. Beyond it the one gone longest is forgotten. */
 const maxPeers = 1_024;
@@ -31,10 +30,12 @@ export type PexPeer = {
 
 export class PexPeers {
   readonly #peers = new Map<NodeId, PexPeer>();
+  /** Those that are up, which a tick looks at every second. */
+  readonly #present = new Set<PexPeer>();
   readonly #resting: PexSnapshot;
 
   constructor(input: PexInput) {
-    [this.#resting] = initialTransition(pexMachine, input);
+    this.#resting = purePex.initial(input);
   }
 
   get(id: NodeId): PexPeer | undefined {
@@ -42,19 +43,21 @@ export class PexPeers {
   }
 
   /** Those that are up. */
-  *present(): Generator<PexPeer, void, void> {
-    for (const peer of this.#peers.values()) if (peer.up) yield peer;
+  present(): ReadonlySet<PexPeer> {
+    return this.#present;
   }
 
   /** A peer has come up: what is remembered of it, or a new entry. */
   arrive(id: NodeId, now: number, facts: Readonly<{ outbound: boolean; remoteIp: string }>): PexPeer {
     const peer = this.#peers.get(id) ?? this.#make(id, now);
+    this.#present.add(peer);
     return Object.assign(peer, facts, { up: true, upAt: now });
   }
 
   /** A peer is gone. It becomes the last to be forgotten. */
   leave(peer: PexPeer): void {
     peer.up = false;
+    this.#present.delete(peer);
     peer.sample = undefined;
     this.#peers.delete(peer.id);
     this.#peers.set(peer.id, peer);
@@ -62,7 +65,8 @@ export class PexPeers {
 
   /** Nobody is up as far as a new run knows; what was asked before may still be answered. */
   restart(): void {
-    for (const peer of this.#peers.values()) peer.up = false;
+    for (const peer of this.#present) peer.up = false;
+    this.#present.clear();
   }
 
   #make(id: NodeId, now: number): PexPeer {

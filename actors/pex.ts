@@ -1,9 +1,8 @@
 /** Peer exchange (ADR 062, PEX reactor): asks peers for addresses, answers those who ask, passes on where peers that connected to us can be dialed. */
-import { transition } from 'xstate';
 import { formatNodeAddress, type NodeAddress } from '../proto/address.ts';
 import type { NodeId } from '../proto/identity.ts';
 import { maxPexBytes, pexMessage, type PexDialect, type PexMessage } from '../proto/pex.ts';
-import { dueAt, pexMachine, type PexEffect, type PexEvent } from '../machines/pex.ts';
+import { dueAt, purePex, type PexEffect, type PexEvent } from '../machines/pex.ts';
 import { askDelay, draw, isWorthKeeping, longestAskDelayMs, refilled, selfAddress, tokensPerRequest } from '../machines/policy/exchange.ts';
 import type { Behaviour, ChannelOptions } from './channel.ts';
 import type { AddressSource, PeerUpdate } from './peer-manager.ts';
@@ -88,13 +87,14 @@ class Exchange {
     const isJudging = !this.#standstill.isFelt(now);
     const available: PexPeer[] = [];
     for (const peer of this.#peers.present()) {
-      const asked = peer.asking.matches('asked');
+      const asked = isAsked(peer);
       if (now < dueAt(peer.asking.context, asked)) continue;
       if (!asked) available.push(peer);
       else if (isJudging) this.#send(peer, { type: 'pex.due', now });
     }
+    if (now < this.#askedAt + this.#delayMs && !this.#hasUrgent(available)) return;
     const chosen = this.#choose(available);
-    if (!chosen || (now < this.#askedAt + this.#delayMs && !this.#isUrgent(chosen))) return;
+    if (!chosen) return;
     this.#askedAt = now;
     this.#send(chosen, { type: 'pex.ask', now });
   }
@@ -118,9 +118,9 @@ class Exchange {
     return equals[Math.floor(this.#context.random() * equals.length)];
   }
 
-  /** A peer of our own choice is asked soon after it came up, as long as we look for more. */
-  #isUrgent(peer: PexPeer): boolean {
-    return peer.outbound && peer.asking.context.askedAt === undefined && this.#isLooking();
+  /** A peer of our own choice is asked soon after it came up, as long as we look for more. If there is one it is what would be chosen. */
+  #hasUrgent(available: readonly PexPeer[]): boolean {
+    return available.some(({ outbound, asking }) => outbound && asking.context.askedAt === undefined) && this.#isLooking();
   }
 
   /** Whether we have fewer outbound peers than we want. */
@@ -132,7 +132,7 @@ class Exchange {
 
   /** One event to the machine of one peer, and what it asks for. */
   #send(peer: PexPeer, event: PexEvent, addresses: readonly NodeAddress[] = []): void {
-    const [next, effects] = transition(pexMachine, peer.asking, event);
+    const [next, effects] = purePex.step(peer.asking, event);
     peer.asking = next;
     const does: Record<PexEffect, () => void> = {
       sendRequest: () => this.#background(this.#ask(peer)),
@@ -182,7 +182,7 @@ class Exchange {
       this.#send(peer, { type: 'pex.lost' });
       throw new PeerFault('protocolViolation', `sent ${count} addresses, at most ${maxReceived} are read`);
     }
-    if (peer.asking.matches('available')) this.#unasked(peer, answerIntervalMs);
+    if (peer.asking.value === 'available') this.#unasked(peer, answerIntervalMs);
     this.#send(peer, { type: 'pex.answered' }, addresses);
   }
 
@@ -218,7 +218,7 @@ class Exchange {
     this.#delayMs = askDelay({
       leastMs: options.pex.tickMs,
       mostMs: this.#isLooking() ? options.pex.askIntervalMs : longestAskDelayMs,
-      available: [...this.#peers.present()].filter((peer) => !peer.asking.matches('asked')).length,
+      available: [...this.#peers.present()].filter((peer) => !isAsked(peer)).length,
       added,
       total: this.#total,
       known: manager.counts().known,
@@ -269,4 +269,9 @@ class Exchange {
       onCaught?.();
     });
   }
+}
+
+/** By its value, which costs nothing: `matches` makes objects, and every peer is looked at every second. */
+function isAsked({ asking }: PexPeer): boolean {
+  return asking.value === 'asked';
 }

@@ -1,5 +1,5 @@
 /** The router: which message goes to which peer, over which link; parent of acceptors, dialer, evictor, links and channels (ADR 062, Router). */
-import { fromCallback, fromPromise } from 'xstate';
+import { fromCallback, fromPromise, type AnyActorLogic } from 'xstate';
 import type { Logger } from 'pino';
 import { parseNodeAddress, type NodeAddress } from '../proto/address.ts';
 import { TroupeError, type DisconnectReason, type DropReason } from '../proto/errors.ts';
@@ -20,7 +20,7 @@ import { evictorLogic } from './evictor.ts';
 import { Filter, type Filters } from './filter.ts';
 import { refusalOf } from './gate.ts';
 import { Introductions } from './introductions.ts';
-import { Link, linkLogic, type LinkDeps } from './link.ts';
+import { Link, linkLogic, type LinkDeps, type LinkSubject } from './link.ts';
 import { abandonLink } from './link-end.ts';
 import { viewOf, type LinkView } from './link-view.ts';
 import { Links } from './links.ts';
@@ -67,6 +67,8 @@ export class Router {
   readonly #filter: Filter;
   readonly #traffic: Traffic;
   readonly #pressure: Pressure | undefined;
+  readonly #linkDeps: LinkDeps;
+  readonly #linkLogic: AnyActorLogic;
   /** Peers that the operator has named come first where peers have an order. */
   readonly #named: ReadonlySet<string>;
   #tellSupervisor: ((event: SupervisorEvent) => void) | undefined;
@@ -82,6 +84,8 @@ export class Router {
     this.#pressure = load && new Pressure(pressure, load);
     this.#budget = new SharedBudget(peerQueue.maxTotalBytes, peerQueue.maxTotalMessages);
     this.#named = new Set([...persistentPeers.map((address) => parseNodeAddress(address).nodeId), ...unconditionalPeers]);
+    this.#linkDeps = this.#makeLinkDeps();
+    this.#linkLogic = linkLogic(this.#linkDeps);
   }
 
   /** The child spec that the node's supervisor starts. */
@@ -159,7 +163,7 @@ export class Router {
       filter: this.#filter,
       recovered: (signal) => pressure?.recovered(signal),
       dialed: (result) => this.#traffic.dialed(result),
-      transportOf: (protocol) => this.#transportOf(protocol),
+      transportOf: (protocol) => transports.find((transport) => transport.protocols.includes(protocol)),
       shakeHands: (connection, address) => this.#begin(connection, address),
     });
     const evictor = evictorLogic({ manager, close: (handle, reason) => this.#close(handle, reason) });
@@ -214,13 +218,13 @@ export class Router {
   }
 
   #endLinks(reason: DisconnectReason): void {
-    for (const link of [...this.#links]) abandonLink(this.#linkDeps(), link, reason);
+    for (const link of [...this.#links]) abandonLink(this.#linkDeps, link, reason);
     this.#links.clear();
   }
 
   /** A link's actor has ended. If it failed, it has not ended its link. */
   #bury(slot: number): void {
-    for (const link of [...this.#links]) if (link.slot === slot) abandonLink(this.#linkDeps(), link, 'internal');
+    for (const link of [...this.#links]) if (link.slot === slot) abandonLink(this.#linkDeps, link, 'internal');
     this.#links.freeSlot(slot);
   }
 
@@ -315,8 +319,9 @@ export class Router {
             rates: new SendRates((channelId) => this.#channels.get(channelId)?.sendRate, clock),
           }),
       );
-      const logic = linkLogic(this.#linkDeps(), link, resolve);
-      tellSupervisor({ type: 'supervisor.spawn', spec: { key: `link:${link.slot}`, logic, restart: 'temporary' } });
+      const subject: LinkSubject = { link, settled: resolve };
+      const spec = { key: `link:${link.slot}`, logic: this.#linkLogic, input: () => ({ subject }), restart: 'temporary' } as const;
+      tellSupervisor({ type: 'supervisor.spawn', spec });
     });
   }
 
@@ -334,7 +339,7 @@ export class Router {
     );
   }
 
-  #linkDeps(): LinkDeps {
+  #makeLinkDeps(): LinkDeps {
     const { clock, log, key, options, counters, manager, nodeInfo } = this.#deps;
     return {
       clock,
@@ -392,9 +397,5 @@ export class Router {
       'evict',
     );
     link?.close(reason);
-  }
-
-  #transportOf(protocol: string): Transport | undefined {
-    return this.#deps.transports.find((transport) => transport.protocols.includes(protocol));
   }
 }

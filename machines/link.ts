@@ -8,7 +8,11 @@ export type Outcome =
   | Readonly<{ verdict: 'hold' }>
   | Readonly<{ verdict: 'refuse'; reason: DisconnectReason; error?: Error }>;
 
+/** What the actor knows its connection by; the chart hands it on and does not look at it. */
+export type Subject = Readonly<{ subject: unknown }>;
+
 export type LinkContext = Readonly<{
+  subject: unknown;
   /** Why it closes; the first reason stays. */
   reason: DisconnectReason | undefined;
   error: Error | undefined;
@@ -18,6 +22,8 @@ export type LinkContext = Readonly<{
 }>;
 
 export type LinkEvent = Readonly<{ type: 'link.close'; reason: DisconnectReason; error?: Error; flush?: boolean }>;
+/** What is closed, and why. */
+export type LinkClose = Subject & Readonly<{ reason: DisconnectReason; error: Error | undefined; flush: boolean }>;
 export type LinkOutput = Readonly<{ reason: DisconnectReason; error: Error | undefined }>;
 
 function notProvided(name: string): never {
@@ -29,16 +35,18 @@ const fail = (event: unknown): { reason: DisconnectReason; error: Error } => {
   return { reason: disconnectReason(error), error: error instanceof Error ? error : new TroupeError('ERR_INTERNAL', String(error)) };
 };
 
-/** One connection's chart. The promises and the first three actions are provided by `actors/link.ts`. */
+const subjectOf = ({ context: { subject } }: Readonly<{ context: LinkContext }>): Subject => ({ subject });
+
+/** One connection's chart. The promises and the first three actions are provided by `actors/link.ts`, once for all links of a router. */
 export const linkMachine = setup({
-  types: { context: {} as LinkContext, events: {} as LinkEvent, output: {} as LinkOutput },
+  types: { context: {} as LinkContext, events: {} as LinkEvent, input: {} as Subject, output: {} as LinkOutput },
   actors: {
-    handshake: fromPromise<Outcome>(() => notProvided('handshake')),
-    settle: fromPromise<Outcome>(() => notProvided('settle')),
+    handshake: fromPromise<Outcome, Subject>(() => notProvided('handshake')),
+    settle: fromPromise<Outcome, Subject>(() => notProvided('settle')),
     replace: fromPromise<void, { replaces: string }>(() => notProvided('replace')),
-    send: fromPromise<void>(() => notProvided('send')),
-    receive: fromPromise<void>(() => notProvided('receive')),
-    close: fromPromise<void, { reason: DisconnectReason; error: Error | undefined; flush: boolean }>(() => notProvided('close')),
+    send: fromPromise<void, Subject>(() => notProvided('send')),
+    receive: fromPromise<void, Subject>(() => notProvided('receive')),
+    close: fromPromise<void, LinkClose>(() => notProvided('close')),
   },
   actions: {
     /** Makes the link's `close` reach this actor. */
@@ -61,7 +69,7 @@ export const linkMachine = setup({
 }).createMachine({
   id: 'link',
   options: { maxIterations: 1_000 },
-  context: { reason: undefined, error: undefined, replaces: undefined, flush: false },
+  context: ({ input: { subject } }) => ({ subject, reason: undefined, error: undefined, replaces: undefined, flush: false }),
   output: ({ context }) => ({ reason: context.reason ?? 'internal', error: context.error }),
   initial: 'handshaking',
   entry: 'bind',
@@ -71,6 +79,7 @@ export const linkMachine = setup({
       invoke: {
         id: 'handshake',
         src: 'handshake',
+        input: subjectOf,
         onDone: [
           {
             guard: { type: 'isRefused', params: ({ event }) => event.output },
@@ -87,6 +96,7 @@ export const linkMachine = setup({
       invoke: {
         id: 'settle',
         src: 'settle',
+        input: subjectOf,
         onDone: [
           {
             guard: { type: 'isNotRouted', params: ({ event }) => event.output },
@@ -112,8 +122,8 @@ export const linkMachine = setup({
       entry: 'route',
       exit: 'unroute',
       invoke: [
-        { id: 'send', src: 'send', onDone: 'closing', onError: { target: 'closing', actions: 'noteFault' } },
-        { id: 'receive', src: 'receive', onDone: 'closing', onError: { target: 'closing', actions: 'noteFault' } },
+        { id: 'send', src: 'send', input: subjectOf, onDone: 'closing', onError: { target: 'closing', actions: 'noteFault' } },
+        { id: 'receive', src: 'receive', input: subjectOf, onDone: 'closing', onError: { target: 'closing', actions: 'noteFault' } },
       ],
     },
     closing: {
@@ -121,7 +131,7 @@ export const linkMachine = setup({
       invoke: {
         id: 'close',
         src: 'close',
-        input: ({ context }) => ({ reason: context.reason ?? 'internal', error: context.error, flush: context.flush }),
+        input: ({ context: { subject, reason = 'internal', error, flush } }) => ({ subject, reason, error, flush }),
         onDone: 'ended',
         onError: 'ended',
       },

@@ -1,6 +1,7 @@
 /** Asking one peer for addresses: at most one request under way, with a deadline and a pause. Time comes with each event; nothing here waits. */
 import { assign, setup, type SnapshotFrom } from 'xstate';
 import { TroupeError } from '../proto/errors.ts';
+import { pure } from './pure.ts';
 
 /** Late answers that are still welcome, at most: more requests than these do not pile up before a peer that takes nothing is dropped. */
 const mostLate = 8;
@@ -98,3 +99,6 @@ export const pexMachine = setup({
 });
 
 export type PexSnapshot = SnapshotFrom<typeof pexMachine>;
+
+/** The chart as a function, for one actor that asks many peers. */
+export const purePex = pure(pexMachine);

@@ -7,6 +7,9 @@ export const maxUriBytes = 256;
 /** Port of nodes that name none, when listening and when dialing. */
 export const defaultPort = 26_656;
 
+/** No unit of a text takes more than three bytes. */
+const surelyShort = Math.floor(maxUriBytes / 3);
+
 const utf8 = new TextEncoder();
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const refused = /[\u0000-\u0020\u007f\p{Cs}]/u;
@@ -14,7 +17,8 @@ const refused = /[\u0000-\u0020\u007f\p{Cs}]/u;
 /** Why a text cannot be a URI at all, or undefined. */
 export function textProblem(text: string): string | undefined {
   if (text === '') return 'empty';
-  if (text.length > maxUriBytes || utf8.encode(text).length > maxUriBytes) return `longer than ${maxUriBytes} bytes`;
+  if (text.length > maxUriBytes || (text.length > surelyShort && utf8.encode(text).length > maxUriBytes))
+    return `longer than ${maxUriBytes} bytes`;
   return refused.test(text) ? 'blank, control character or broken text' : undefined;
 }
 

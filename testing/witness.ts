@@ -123,10 +123,9 @@ export class Witness {
 }
 
 /** Limits that a node passes at this moment: slots of each direction with those for upgrades, peers known, itself among them. */
-function limitProblems({ index, id, node, limits }: SimulatedNode): readonly string[] {
-  const peers = node.peers.list();
+function limitProblems({ index, id, node: { peers }, limits }: SimulatedNode): readonly string[] {
   const count = { inbound: 0, outbound: 0, dialing: 0, linked: 0 };
-  for (const { direction, state, class: standing } of peers) {
+  for (const { direction, state, class: standing } of peers.live()) {
     if (direction) count.linked++;
     if (state === 'dialing') count.dialing++;
     if (direction === 'inbound' && standing === 'ordinary') count.inbound++;
@@ -136,10 +135,15 @@ function limitProblems({ index, id, node, limits }: SimulatedNode): readonly str
   const problems: string[] = [];
   if (beyond > limits.upgrade)
     problems.push(`node ${index} has ${count.inbound} inbound and ${count.outbound} outbound peers, ${beyond} beyond its slots`);
-  if (peers.length > limits.known + count.linked + count.dialing)
-    problems.push(`node ${index} knows ${peers.length} peers of ${limits.known}`);
-  if (peers.some((peer) => peer.id === id)) problems.push(`node ${index} knows itself as a peer`);
+  const { known } = peers.counts();
+  if (known > limits.known + count.linked + count.dialing) problems.push(`node ${index} knows ${known} peers of ${limits.known}`);
+  if (peers.list({ after: before(id), limit: 1 })[0]?.id === id) problems.push(`node ${index} knows itself as a peer`);
   return problems;
+}
+
+/** What comes before an id and after every other id before it. */
+function before(id: NodeId): string {
+  return id.slice(0, -1) + String.fromCharCode(id.charCodeAt(id.length - 1) - 1);
 }
 
 /** FNV-1a: tells payloads apart in the log, at a glance and the same everywhere. */

@@ -33,7 +33,7 @@ export type MonitorOptions = Readonly<{
   health(): Health;
   /** The text of `/metrics`, and its content type. */
   metrics: Readonly<{ type: string; text(): Promise<string> }>;
-  peers: Omit<Peers, 'updates'>;
+  peers: Omit<Peers, 'updates' | 'live' | 'counts'>;
   clock: Clock;
   log: Logger;
 }>;

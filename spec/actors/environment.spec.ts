@@ -147,6 +147,17 @@ describe('a node that is given time, chance, names and sockets', () => {
 });
 
 describe('an environment', () => {
+  test('has no real load when its clock is not real: the event loop may be late, and nobody measures it', async () => {
+    const { start, stop } = nodes();
+    const node = await start();
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    const until = performance.now() + 60;
+    while (performance.now() < until);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(node.status().eventLoopDelayMs).toEqual({ p50: 0, p99: 0, max: 0 });
+    await stop();
+  });
+
   test('may be given in part; the rest is real', () => {
     const random = (): number => 0.5;
     const given = environmentOf({ random });

@@ -24,6 +24,7 @@ test('nothing that is handed out can be changed into what is kept', async () => 
   const { peers } = h.manager;
   const handedOut = (): unknown[] => [
     peers.list(),
+    peers.live(),
     peers.explain(idOf('a')),
     h.manager.advertise(idOf('b'), 10, '8.8.8.8'),
     h.manager.counts(),
@@ -75,6 +76,23 @@ test('coming back earns no more useful reports an hour than staying', async () =
   h.clock.advance(3_600_000);
   praise();
   expect(score()).toBeGreaterThan(30);
+});
+
+test('of all peers that are known, the live ones are those with a connection or a dial under way, in the order of ids', async () => {
+  const h = start();
+  expect(h.manager.peers.live()).toEqual([]);
+  for (const digit of 'fedcba') await h.add(digit);
+  const dialed = [digitOf(await h.tryDialNext()), digitOf(await h.tryDialNext())];
+  h.up(dialed[0]!);
+  h.accepted('1');
+  const { peers } = h.manager;
+  expect(peers.live().map(({ id }) => id)).toEqual([...dialed, '1'].sort().map((digit) => idOf(digit!)));
+  expect(peers.live()).toEqual(peers.list().filter(({ state }) => state !== 'known'));
+  expect(peers.counts()).toEqual({ known: 7, dialing: 2, connected: 2, up: 1, banned: 0 });
+  h.failed(dialed[1]!);
+  expect(peers.live()).toHaveLength(2);
+  h.stop();
+  expect([peers.live(), peers.counts().known]).toEqual([[], 0]);
 });
 
 test('two ids at one host and port are both kept', async () => {

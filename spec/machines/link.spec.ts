@@ -11,6 +11,7 @@ function rig() {
   const open: Record<string, Promised<never>> = {};
   const step = (name: string) =>
     fromPromise<Outcome & string, unknown>(({ input, signal }) => {
+      if (name !== 'replace') expect(input).toMatchObject({ subject: 'it' });
       steps.push(name);
       signal.addEventListener('abort', () => steps.push(`${name} aborted`));
       if (name === 'close') steps.push(JSON.stringify(input, ['reason', 'flush']));
@@ -28,7 +29,7 @@ function rig() {
     },
     actions: { bind: note('bind'), route: note('route'), unroute: note('unroute') },
   });
-  const actor = createActor(machine).start();
+  const actor = createActor(machine, { input: { subject: 'it' } }).start();
   const answer = async (name: string, outcome?: Outcome) => (open[name]!.resolve(outcome as never), settle());
   return { actor, steps, answer, fail: async (name: string, error: unknown) => (open[name]!.reject(error), settle()) };
 }
@@ -79,7 +80,7 @@ test('a failed handshake closes with the reason of its error', async () => {
 });
 
 test('an effect that nobody supplies is an error, not silence', () => {
-  const actor = createActor(linkMachine);
+  const actor = createActor(linkMachine, { input: { subject: undefined } });
   let thrown: unknown;
   actor.subscribe({ error: (error) => (thrown = error) });
   actor.start();

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import type { PeerView } from '../../index.ts';
+import type { Peers, PeerView } from '../../index.ts';
 import type { NodeId } from '../../proto/identity.ts';
 import { EventLog, formatEvent } from '../../testing/event-log.ts';
 import type { SimulatedNode } from '../../testing/simulated-node.ts';
@@ -88,8 +88,13 @@ describe('a violation', () => {
       id: id(1),
       isRunning: true,
       limits: { inbound: 1, outbound: 2, upgrade: 1, known: 3 },
-      node: { peers: { list: () => peers } },
+      node: { peers: peersOf(peers) },
     }) as unknown as SimulatedNode;
+  const peersOf = (peers: readonly PeerView[]): Pick<Peers, 'live' | 'counts' | 'list'> => ({
+    live: () => peers.filter(({ direction, state }) => direction || state === 'dialing'),
+    counts: () => ({ known: peers.length, dialing: 0, connected: 0, up: 0, banned: 0 }),
+    list: ({ after = '', limit = Infinity } = {}) => peers.filter((each) => each.id > after).slice(0, limit),
+  });
   const inbound = peer({ direction: 'inbound' });
   const outbound = peer({ direction: 'outbound' });
   const dialing = peer({ state: 'dialing' });
@@ -114,7 +119,7 @@ describe('a violation', () => {
       'has 0 inbound and 4 outbound peers, 2 beyond its slots',
     ],
     ['more known than may be', [known, known, known, known], 'knows 4 peers of 3'],
-    ['itself', [peer({ id: id(1), state: 'known' })], 'knows itself as a peer'],
+    ['itself', [peer({ id: id(0) }), peer({ id: id(1), state: 'known' }), known], 'knows itself as a peer'],
     ['no inbound peer that the operator named', [inbound, peer({ direction: 'inbound', class: 'persistent' })], undefined],
   ])('is %s', (_, peers, problem) => {
     expect(witness.violations([nodeWith(...peers)])).toEqual(problem === undefined ? [] : [`at 5 ms: node 1 ${problem}`]);
