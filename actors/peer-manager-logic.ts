@@ -1,6 +1,6 @@
 /** The peer manager's actor: the chart of `machines/peer-manager.ts` with its effects, and the line on which its face calls it. */
 import type { Logger } from 'pino';
-import type { AnyActorLogic, AnyActorRef } from 'xstate';
+import type { ActorRefFrom, AnyActorLogic, AnyActorRef } from 'xstate';
 import { TroupeError, asTroupeError } from '../proto/errors.ts';
 import { guarded } from '../machines/supervisor.ts';
 import { peerManagerMachine, type ManagerSnapshot } from '../machines/peer-manager.ts';
@@ -12,6 +12,7 @@ import type {
   ManagerSetup,
   ManagerStimulus,
 } from '../machines/peer-manager-context.ts';
+import type { livePeer } from '../machines/peer-live.ts';
 import { livePeerOf } from '../machines/peer-manager-peers.ts';
 import { reportOf, type Report } from '../machines/peer-manager-reports.ts';
 import type { Clock, Random, TimerHandle } from '../transports/clock.ts';
@@ -49,6 +50,8 @@ export class ManagerLine {
   #requests = 0;
   #actor: AnyActorRef | undefined;
   #timer: TimerHandle;
+  /** Slots of live peers on which there were reports that the manager has not booked. */
+  readonly #reported = new Set<number>();
   /** Peers whose rows the present stimulus has changed. */
   #changed = new Set<NodeId>();
 
@@ -64,8 +67,13 @@ export class ManagerLine {
 
   /** What the manager knows; undefined while none runs. */
   get context(): ManagerContext | undefined {
+    this.#book();
+    return this.#snapshot?.context;
+  }
+
+  get #snapshot(): ManagerSnapshot | undefined {
     const snapshot = this.#actor?.getSnapshot() as ManagerSnapshot | undefined;
-    return snapshot?.status === 'active' ? snapshot.context : undefined;
+    return snapshot?.status === 'active' ? snapshot : undefined;
   }
 
   /** Tells the manager something. Lost while none runs. */
@@ -73,15 +81,28 @@ export class ManagerLine {
     this.#send(call);
   }
 
-  /** A report concerns nobody but its peer: a live one is told itself, and the manager hears from it what has become of it. */
+  /** A report concerns nobody but its peer: a live one is told itself. What becomes of it the manager books before anything else, or at the end of this turn. */
   report(call: Omit<Report, 'now' | 'roll'>): void {
-    const { context } = this;
-    const live = context && livePeerOf(context, call.id);
-    if (!live) return this.tell(call);
-    const report = reportOf(context, { ...call, now: this.now(), roll: 0 });
-    const { children } = this.#actor!.getSnapshot() as ManagerSnapshot;
-    this.#changed = new Set();
-    if (report) children[live.slot]?.send({ ...report, isDirect: true });
+    const snapshot = this.#snapshot;
+    const live = snapshot && livePeerOf(snapshot.context, call.id);
+    const peer = live && snapshot.children[live.slot];
+    if (!peer) return this.tell(call);
+    const { row } = peer.getSnapshot().context;
+    peer.send({ ...reportOf(snapshot.context.setup, row, { ...call, now: this.now() }), isDirect: true });
+    if (this.#reported.size === 0) queueMicrotask(() => this.#book());
+    this.#reported.add(live.slot);
+  }
+
+  /** Tells the manager what has become of the peers on which there were reports. */
+  #book(): void {
+    if (this.#reported.size === 0) return;
+    const slots = [...this.#reported];
+    this.#reported.clear();
+    for (const slot of slots) {
+      const children: Readonly<Record<number, ActorRefFrom<typeof livePeer> | undefined>> = this.#snapshot?.children ?? {};
+      const peer = children[slot]?.getSnapshot();
+      if (peer?.status === 'active') this.#actor?.send({ type: 'peer.changed', context: peer.context, isAnswer: false });
+    }
   }
 
   /** Calls the manager; the answer comes with the return. @throws TroupeError `ERR_NODE_STATE`. */
@@ -138,6 +159,7 @@ export class ManagerLine {
   }
 
   #send(call: Call & Readonly<{ request?: number }>): void {
+    this.#book();
     this.#changed = new Set();
     this.#actor?.send({ ...call, now: this.now(), roll: this.#deps.random() });
   }
@@ -192,6 +214,7 @@ export class ManagerLine {
   detach(actor: AnyActorRef): void {
     if (this.#actor !== actor) return;
     this.#actor = undefined;
+    this.#reported.clear();
     this.#arm(Infinity);
     const error = new TroupeError('ERR_NODE_STATE', 'the peer manager has stopped');
     const asked = [...this.#asked.values()];

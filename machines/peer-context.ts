@@ -118,7 +118,7 @@ export type PeerEvent =
   | PeerArrival<'peer.accepted'>
   | Readonly<{ type: 'peer.ready'; link: LinkHandle; now: number }>
   | Readonly<{ type: 'peer.disconnected'; link: LinkHandle; reason: DisconnectReason; detail: string; now: number; roll: number }>
-  /** `judgement` is that of the host's policy, if it has one. A direct report did not come by the manager, who so awaits no answer. */
+  /** `judgement` is that of the host's policy, if it has one. A direct report did not come by the manager, and is not answered. */
   | Readonly<{ type: 'peer.reported'; behaviour: Behaviour; reason: string; judgement?: Judgement; now: number; isDirect?: true }>
   | Readonly<{ type: 'peer.due'; now: number; roll: number }>
   /** Close the link it has, for this reason; an order comes from the manager, not from the chart itself. */

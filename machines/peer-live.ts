@@ -9,7 +9,10 @@ import { peerSetup } from './peer-setup.ts';
 /** One of a peer's effects with its parameters. */
 export type PeerEffect = { [K in keyof PeerEffects]: Readonly<{ type: K }> & PeerEffects[K] }[keyof PeerEffects];
 
-/** What a live peer tells its parent: what it asks for, then what has become of it. Each event of its parent is answered by one `peer.changed` with `isAnswer`. */
+/**
+ * What a live peer's parent hears: what the peer asks for, then what has become of it. Each event of the parent is answered by one `peer.changed` with `isAnswer`.
+ * After a report that did not come by the parent, whoever brought it tells it what has become of the peer.
+ */
 export type PeerNotice =
   | Readonly<{ type: 'peer.asked'; id: NodeId; effect: PeerEffect }>
   | Readonly<{ type: 'peer.changed'; context: PeerContext; isAnswer: boolean }>;
@@ -35,13 +38,10 @@ const ask = <K extends keyof PeerEffects>(type: K) =>
 const tellChange = sendParent<PeerContext, PeerEvent, undefined, PeerNotice, PeerEvent>(({ context, event }) => ({
   type: 'peer.changed',
   context,
-  isAnswer: isFromParent(event),
+  // The one event that the chart may send itself, as part of another.
+  isAnswer: event.type !== 'peer.evict' || event.isOrder === true,
 }));
-
-/** An eviction that is no order was raised by the chart itself, as part of another event. */
-function isFromParent(event: PeerEvent): boolean {
-  return event.type === 'peer.evict' ? event.isOrder === true : event.type !== 'peer.reported' || !event.isDirect;
-}
+const isFromParent = ({ event }: Readonly<{ event: PeerEvent }>): boolean => event.type !== 'peer.reported' || !event.isDirect;
 
 const told = [
   'peer.addressAdded',
@@ -68,6 +68,9 @@ export const livePeer = peerSetup
     options: { maxIterations: 1_000 },
     type: 'parallel',
     context: ({ input }) => fromInput(input),
-    states: { ...peerRegions, report: { on: Object.fromEntries(told.map((type) => [type, { actions: tellChange }])) } },
+    states: {
+      ...peerRegions,
+      report: { on: Object.fromEntries(told.map((type) => [type, { guard: isFromParent, actions: tellChange }])) },
+    },
   })
   .provide({ actions: { answer: ask('answer'), settle: ask('settle'), publish: ask('publish'), closeLink: ask('closeLink') } });

@@ -1,7 +1,7 @@
 /** What the manager makes of reports: on how peers behave, and on what came of the addresses that they told. */
 import type { NodeId } from '../proto/identity.ts';
 import { isHearsay, rowOf } from './peer-book.ts';
-import { classOf, type Decision, type ManagerContext, type ManagerStimulus } from './peer-manager-context.ts';
+import { classOf, type Decision, type ManagerContext, type ManagerSetup, type ManagerStimulus } from './peer-manager-context.ts';
 import type { PeerEvent } from './peer-context.ts';
 import { deliver } from './peer-manager-peers.ts';
 import type { PeerRow } from './peer-row.ts';
@@ -15,20 +15,20 @@ type PeerReport = Extract<PeerEvent, { type: 'peer.reported' }>;
 /** A report as the manager hears of it. */
 export type Report = Extract<ManagerStimulus, { type: 'behaviour.reported' }>;
 
-/** A report on a peer that is known, as the peer hears of it; the host's policy judges it, if there is one. */
+/** A report as the peer with this row hears of it; the host's policy judges it, if there is one. */
 export function reportOf(
-  { setup, book }: ManagerContext,
-  { id, behaviour, reason, source = 'remote', now }: Report,
-): PeerReport | undefined {
-  const row = rowOf(book, id);
-  if (!row) return undefined;
-  const judgement = setup.reputation?.(factsOf(row, classOf(setup, id), { behaviour, reason, source, now }));
+  setup: ManagerSetup,
+  row: PeerRow,
+  { behaviour, reason, source = 'remote', now }: Omit<Report, 'roll'>,
+): PeerReport {
+  const judgement = setup.reputation?.(factsOf(row, classOf(setup, row.id), { behaviour, reason, source, now }));
   return { type: 'peer.reported', behaviour, reason, now, ...(judgement && { judgement }) };
 }
 
+/** A report on a peer that is known. */
 export function reportBehaviour(decision: Decision, report: Report): void {
-  const event = reportOf(decision.context, report);
-  if (event) deliver(decision, report.id, event);
+  const row = rowOf(decision.context.book, report.id);
+  if (row) deliver(decision, report.id, reportOf(decision.context.setup, row, report));
 }
 
 /** Sources whose outcomes are kept, at most. */

@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import type { AnyActorRef } from 'xstate';
 import { parseNodeAddress } from '../../proto/address.ts';
 import { addressOf, digitOf, idOf, managers } from '../support/manager.ts';
+import { settle } from '../support/virtual-clock.ts';
 
 const start = managers();
 
@@ -36,7 +37,7 @@ test('nothing that is handed out can be changed into what is kept', async () => 
   expect(JSON.stringify(handedOut())).toBe(before);
 });
 
-test('a report goes straight to the actor of a live peer, and the manager hears what has become of it; of one at rest it hears itself', async () => {
+test('reports go straight to the actor of a live peer, and the manager books at once what became of all in one turn, or before it is asked; of one at rest it hears itself', async () => {
   const heard: string[] = [];
   const h = start({
     inspect: (event) => {
@@ -48,12 +49,16 @@ test('a report goes straight to the actor of a live peer, and the manager hears 
   h.up('a');
   const manager = heard.at(-1)!.replace(': peer.changed', '');
   heard.length = 0;
-  h.manager.report(idOf('a'), 'malformed', 'nonsense');
-  expect(heard).toEqual(['0: peer.reported', `${manager}: peer.changed`]);
+  for (let times = 0; times < 2; times++) h.manager.report(idOf('a'), 'unhelpful', 'nonsense');
+  expect(heard).toEqual(['0: peer.reported', '0: peer.reported']);
+  await settle();
+  expect(heard.splice(2)).toEqual([`${manager}: peer.changed`]);
+  h.manager.report(idOf('a'), 'unhelpful', 'nonsense');
+  expect(h.manager.peers.explain(idOf('a')).facts).toMatchObject({ score: -6 });
   heard.length = 0;
   h.manager.report(idOf('b'), 'malformed', 'nonsense');
   expect(heard).toEqual([`${manager}: behaviour.reported`]);
-  expect(h.manager.peers.list().map(({ score }) => score)).toEqual([-10, -10]);
+  expect(h.manager.peers.list().map(({ score }) => score)).toEqual([-6, -10]);
 });
 
 test('coming back earns no more useful reports an hour than staying', async () => {
