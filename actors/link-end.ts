@@ -59,19 +59,18 @@ export function abandonLink(deps: LinkDeps, link: Link, reason: DisconnectReason
 
 /** Writes what is still queued, in order, until the deadline. */
 async function flushQueue(deps: LinkDeps, link: Link, signal: AbortSignal): Promise<void> {
-  const { queue, connection, busy } = link;
+  const { queue, busy } = link;
   const inTime = (work: Promise<unknown>): Promise<void> => {
     work.catch(() => undefined); // nobody hears of it once time is up
     return waitFor(signal, ({ settle, fail }) => void work.then(() => settle(), fail));
   };
-  for (let entry = queue.take(); entry; entry = queue.take()) {
+  for (let entry = queue.takeOver(); entry; entry = queue.takeOver()) {
     const { channelId, bytes } = entry.item;
     try {
       const before = busy.get(channelId);
-      if (before) await inTime(before);
-      const pending = connection.sendMessage(entry.item, link.handed.signal);
+      if (before) await inTime(before).catch((error: unknown) => (queue.done(entry), Promise.reject(error as Error)));
+      void link.hand(entry);
       deps.traffic.sent(channelId, bytes.length);
-      if (pending) void link.hold(channelId, pending);
     } catch (error) {
       countLost(deps, link, channelId);
       throw error;

@@ -18,7 +18,7 @@ import { settleRival, shakeHands } from './link-handshake.ts';
 import type { Counters } from './metrics.ts';
 import type { Traffic } from './monitor/traffic.ts';
 import type { LinkHandle, PeerManager } from './peer-manager.ts';
-import type { Queue } from './queue.ts';
+import type { Entry, Queue } from './queue.ts';
 import type { SendRates } from './rate.ts';
 
 /** What a link needs of the router. */
@@ -125,9 +125,25 @@ export class Link {
     if (this.#early) order(...this.#early);
   }
 
-  /** The connection holds a message of this channel until `pending` resolves; what it holds when it ends is lost. */
-  hold(channelId: number, pending: Promise<void>): Promise<void> {
-    const free = pending.then(() => void this.busy.delete(channelId));
+  /**
+   * Hands a message to the connection, which may hold it for a while: until then its channel is busy, and the budget of the process counts it.
+   * What the connection holds when it ends is lost. Not under the signal of a loop: a flush goes on where the loop stops, and needs to know when the channel is free.
+   */
+  hand(entry: Entry<Outgoing>): Promise<void> | undefined {
+    const { channelId } = entry.item;
+    const done = (): void => this.queue.done(entry);
+    let pending: void | Promise<void>;
+    try {
+      pending = this.connection.sendMessage(entry.item, this.handed.signal);
+    } catch (error) {
+      done();
+      throw error;
+    }
+    if (!pending) {
+      done();
+      return undefined;
+    }
+    const free = pending.finally(done).then(() => void this.busy.delete(channelId));
     free.catch(() => undefined); // the end of the connection is noticed by its reader too
     this.busy.set(channelId, free);
     return free;
@@ -181,7 +197,7 @@ export function linkLogic(deps: LinkDeps): AnyActorLogic {
 
 /** Keeps one message a channel in the connection, which interleaves their packets; the queue chooses among idle channels that may send. */
 async function send({ traffic }: LinkDeps, link: Link, signal: AbortSignal): Promise<void> {
-  const { connection, queue, rates, busy, handed } = link;
+  const { queue, rates, busy } = link;
   const idle = (channelId: number): boolean => !busy.has(channelId) && rates.mayLeave(channelId);
   let failure: Error | undefined;
   let woken = (): void => undefined;
@@ -195,7 +211,7 @@ async function send({ traffic }: LinkDeps, link: Link, signal: AbortSignal): Pro
     for (let taken = 1; ; taken++) {
       if (failure) throw failure;
       signal.throwIfAborted();
-      const entry = queue.take(idle);
+      const entry = queue.takeOver(idle);
       if (!entry) {
         if (queue.closed) return;
         await new Promise<void>((resolve) => {
@@ -206,11 +222,10 @@ async function send({ traffic }: LinkDeps, link: Link, signal: AbortSignal): Pro
         continue;
       }
       const { item } = entry;
-      // Not under this loop's signal: a flush goes on where the loop stops, and needs to know when the channel is free.
-      const pending = connection.sendMessage(item, handed.signal);
+      const pending = link.hand(entry);
       rates.left(item.channelId);
       traffic.sent(item.channelId, item.bytes.length);
-      if (pending) link.hold(item.channelId, pending).then(wake, fail);
+      pending?.then(wake, fail);
       if (taken % burst === 0) await new Promise((resolve) => setImmediate(resolve));
     }
   } finally {

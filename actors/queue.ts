@@ -41,6 +41,9 @@ export interface Queue<T> {
   put(entry: Entry<T>, policy: DropPolicy, signal?: AbortSignal): PutResult | Promise<PutResult>;
   /** The next message of a lane that `accepts` allows, removed; undefined if there is none. */
   take(accepts?: (lane: number) => boolean): Entry<T> | undefined;
+  /** The same for a reader that goes on holding the message: the budget of the process counts it until `done`, which is called once for each. */
+  takeOver(accepts?: (lane: number) => boolean): Entry<T> | undefined;
+  done(entry: Entry<T>): void;
   /** Calls back, once, when a message has been added or the queue closed; replaces an earlier callback. */
   onAdded(wake: (() => void) | undefined): void;
   /** Drops what the writers of one lane wait to add and releases them; what the lane holds stays. */

@@ -120,14 +120,24 @@ export class LaneQueue<T extends object> implements Queue<T> {
   }
 
   take(accepts?: (lane: number) => boolean): Entry<T> | undefined {
+    const entry = this.takeOver(accepts);
+    if (entry) this.done(entry);
+    return entry;
+  }
+
+  takeOver(accepts?: (lane: number) => boolean): Entry<T> | undefined {
     const lane = this.#next(accepts);
     if (!lane) return undefined;
     this.#order.leaving?.(lane, this.#active, accepts);
     const entry = this.#shift(lane);
-    this.#budget?.release(this.#tokenOf(entry.item));
     if (this.#crowded.size > 0) this.#admit();
     if (lane.size === 0) lane.credit = 0;
     return entry;
+  }
+
+  done(entry: Entry<T>): void {
+    this.#budget?.release(this.#tokenOf(entry.item));
+    if (this.#crowded.size > 0) this.#admit();
   }
 
   onAdded(wake: (() => void) | undefined): void {

@@ -124,6 +124,20 @@ describe('the queue of a peer', () => {
     expect(Object.fromEntries(a.counters.drops)).toEqual({ queueFull: 2 });
   });
 
+  test('shares its limit with what its connection holds, and gives it back with the link', async () => {
+    const { a, b, channels, connect } = await pair({ bufferMessages: 1, mailbox: { maxMessages: 1 }, peerQueue: { maxTotalMessages: 3 } });
+    const sent = Array.from({ length: 20 }, () => channels.a.send({ to: b.key.id, message: Uint8Array.from(hello) }));
+    await settle(10);
+    // One is in the connection.
+    expect(a.router.link(b.key.id)?.queued.messages).toBe(2);
+    a.manager.evict(a.manager.arrivals[0]!, 'operator');
+    await settle(10);
+    expect((await Promise.all(sent)).filter((taken) => !taken).length).toBeGreaterThan(0);
+    await connect(a, b);
+    const broadcasts = await Promise.all(Array.from({ length: 4 }, () => channels.a.broadcast(Uint8Array.from(hello))));
+    expect(broadcasts).toEqual([1, 1, 1, 0]);
+  });
+
   test('drops of a peer are forgotten with its link, those of the channel are not', async () => {
     const { a, b, channels } = await pair();
     expect(await channels.other.send({ to: b.key.id, message: hello })).toBe(false);

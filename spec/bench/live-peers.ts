@@ -6,13 +6,14 @@ import { memoryStore } from '../../actors/stores/memory.ts';
 import { generateNodeKey, parseNodeId, type NodeId } from '../../proto/identity.ts';
 import { nodeOptions, parseOptions } from '../../proto/options.ts';
 import { realClock } from '../../actors/environment.ts';
+import { slack } from './setup.ts';
 
 const livePeers = 1_000;
 const further = 200;
 const events = 4_000;
 const eventRounds = 8;
 const rounds = 4;
-const bounds = { furtherMs: 1, eventMs: 0.05 };
+const bounds = { furtherMs: 1 * slack, eventMs: 0.05 * slack };
 
 const idOf = (n: number): NodeId => parseNodeId(n.toString(16).padStart(40, '0'));
 const arrivalOf = (n: number): Arrival => ({

@@ -275,6 +275,19 @@ export function queueContract(name: string, make: MakeQueue): void {
       expect([budget.bytes, budget.messages]).toEqual([0, 0]);
     });
 
+    test('goes on counting what a reader has taken over, until that is done with it', async () => {
+      const budget = new SharedBudget(100, 10);
+      const [one, two] = [build({}, { budget }).queue, build({}, { budget }).queue];
+      void one.put(entry(0, 80), 'newest');
+      const waiting = two.put(entry(1, 30), 'wait');
+      const held = one.takeOver()!;
+      expect([one.size, budget.bytes, two.size]).toEqual([0, 80, 0]);
+      one.close();
+      one.done(held);
+      expect(await waiting).toBe(true);
+      expect(budget.bytes).toBe(30);
+    });
+
     test('limits messages as well as bytes, and a message larger than it enters when nothing else is held', () => {
       const budget = new SharedBudget(100, 2);
       const [one, two] = [build({}, { budget }).queue, build({}, { budget }).queue];
