@@ -1,6 +1,7 @@
 /** The links of a router: all that live, those that are routed, and the small numbers that name them in mailboxes and in the actor tree. */
 import { networkGroup } from '../proto/address.ts';
 import type { NodeId } from '../proto/identity.ts';
+import type { Burden } from '../machines/policy/shed.ts';
 import type { Link } from './link.ts';
 import type { LinkHandle } from './peer-manager.ts';
 
@@ -24,6 +25,17 @@ export class Links {
   /** Those of peers that are up. */
   routed(): Iterable<Link> {
     return this.#routed.values();
+  }
+
+  /** What those that are up, and stay, cost us and are worth to us. */
+  burdens(now: number, scores: ReadonlyMap<NodeId, number>): readonly Burden[] {
+    const staying = [...this.#routed].filter(([, { ending }]) => !ending);
+    return staying.map(([id, { queue, upAt }]) => ({
+      id,
+      score: scores.get(id) ?? 0,
+      queuedBytes: queue.bytes,
+      connectedForMs: now - (upAt ?? now),
+    }));
   }
 
   find(handle: LinkHandle): Link | undefined {

@@ -375,18 +375,8 @@ export class Router {
 
   /** Lets the peer go that is missed least; those that the operator named stay. */
   #shed(): void {
-    const scores = new Map(this.#deps.manager.peers.list().map(({ id, score }) => [id, score]));
-    const now = this.#deps.clock.now();
-    const worst = worstOf(
-      [...this.#links.routed()]
-        .filter(({ id, ending }) => !ending && !this.#named.has(id!))
-        .map(({ id, queue, upAt }) => ({
-          id: id!,
-          score: scores.get(id!) ?? 0,
-          queuedBytes: queue.bytes,
-          connectedForMs: now - (upAt ?? now),
-        })),
-    );
+    const scores = new Map(this.#deps.manager.peers.live().map(({ id, score }) => [id, score]));
+    const worst = worstOf(this.#links.burdens(this.#deps.clock.now(), scores).filter(({ id }) => !this.#named.has(id)));
     if (worst) this.#links.of(worst.id)?.close('overloaded');
   }
 

@@ -31,7 +31,7 @@ export class ObedientManager {
   settlement: ((admission: Admission) => void) | undefined;
   /** What is known of the standing of those that are up. */
   scores = new Map<NodeId, number>();
-  readonly peers = { list: () => [...this.scores].map(([id, score]) => ({ id, score })) };
+  readonly peers = { live: () => [...this.scores].map(([id, score]) => ({ id, score })) };
   readonly #dials: NodeAddress[] = [];
   readonly #evictions: { id: NodeId; link: string; reason: never }[] = [];
   #wakeDial: (() => void) | undefined;
