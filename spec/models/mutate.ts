@@ -1,11 +1,12 @@
 /**
- * Makes the faults of `mutations.ts` one by one in a copy of the sources, and runs the models on each: `npm run mutate [words of a name]`.
+ * Makes the faults of `mutations.ts` one by one in copies of the sources, as many at once as there are processors, and runs the models on each: `npm run mutate [words of a name]`.
  * Prints which model noticed which fault; ends with 1 if one went unnoticed, and if a model fails without any.
  */
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { mutations, type Mutation } from './mutations.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -34,16 +35,25 @@ function copy(): string {
   return home;
 }
 
+const run = promisify(execFile);
+
 /** The first model that fails, with its test; undefined when all pass. */
-function noticedBy(home: string): string | undefined {
+async function noticedBy(home: string): Promise<string | undefined> {
   for (const model of models) {
-    const { status, stdout, stderr, error } = spawnSync(
-      process.execPath,
-      ['--experimental-vm-modules', 'node_modules/jest/bin/jest.js', '--bail', '--ci', `spec/models/${model}.spec.ts`],
-      { cwd: home, encoding: 'utf8', timeout: longestMs, env: { ...process.env, NODE_OPTIONS: '' } },
-    );
-    if (error) return `${model}: it never ends`;
-    if (status !== 0) return `${model}: ${/● (.*)/.exec(stdout + stderr)?.[1] ?? 'it does not run'}`;
+    const jest = [
+      '--experimental-vm-modules',
+      'node_modules/jest/bin/jest.js',
+      '--bail',
+      '--ci',
+      '--runInBand',
+      `spec/models/${model}.spec.ts`,
+    ];
+    try {
+      await run(process.execPath, jest, { cwd: home, timeout: longestMs, env: { ...process.env, NODE_OPTIONS: '' }, maxBuffer: 2 ** 26 });
+    } catch (thrown) {
+      const { killed, stdout, stderr } = thrown as { killed: boolean; stdout: string; stderr: string };
+      return `${model}: ${killed ? 'it never ends' : (/● (.*)/.exec(stdout + stderr)?.[1] ?? 'it does not run')}`;
+    }
   }
   return undefined;
 }
@@ -60,24 +70,35 @@ function mutate(home: string, { file, from, to }: Mutation): () => void {
 }
 
 const wanted = process.argv.slice(2).join(' ');
-const chosen = mutations.filter(({ name }) => name.includes(wanted));
-const home = copy();
+/** The sources as they are, in which no model may find a fault, then each mutation. */
+const tasks: (Mutation | 'none')[] = ['none', ...mutations.filter(({ name }) => name.includes(wanted))];
 let [caught, survived] = [0, 0];
-try {
-  const broken = noticedBy(home);
-  if (broken) throw new Error(`without any fault: ${broken}`);
-  for (const mutation of chosen) {
-    const restore = mutate(home, mutation);
+let unfounded: string | undefined;
+
+/** Takes one task after the other, in a copy of its own. */
+async function work(home: string): Promise<void> {
+  for (let task = tasks.shift(); task; task = tasks.shift()) {
+    const restore = task === 'none' ? undefined : mutate(home, task);
     const begun = performance.now();
-    const by = noticedBy(home);
+    const by = await noticedBy(home);
     const seconds = ((performance.now() - begun) / 1_000).toFixed(0).padStart(4);
-    restore();
+    restore?.();
+    if (task === 'none') {
+      unfounded = by;
+      continue;
+    }
     if (by) caught += 1;
     else survived += 1;
-    console.log(`${by ? 'caught  ' : 'SURVIVED'} ${seconds} s  ${mutation.name.padEnd(52)} ${by ?? ''}`);
+    console.log(`${by ? 'caught  ' : 'SURVIVED'} ${seconds} s  ${task.name.padEnd(52)} ${by ?? ''}`);
   }
-} finally {
-  rmSync(home, { recursive: true, force: true });
 }
+
+const homes = Array.from({ length: availableParallelism() }, copy);
+try {
+  await Promise.all(homes.map(work));
+} finally {
+  for (const home of homes) rmSync(home, { recursive: true, force: true });
+}
+if (unfounded) console.log(`without any fault: ${unfounded}`);
 console.log(`${caught} caught, ${survived} survived`);
-process.exitCode = survived > 0 || caught === 0 ? 1 : 0;
+process.exitCode = unfounded || survived > 0 || caught === 0 ? 1 : 0;
