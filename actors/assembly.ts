@@ -187,6 +187,7 @@ export class Parts {
   /** Gives everything back. Never throws for what is closed already. */
   async release(): Promise<void> {
     this.loopDelay.stop();
+    await this.router.closeChannels();
     await Promise.allSettled([...this.transports.map((transport) => transport.close()), this.#monitor?.close()]);
     this.manager.close();
     await this.store.close();

@@ -90,8 +90,8 @@ export type ChannelDeps = Readonly<{
   routeAll(message: Outgoing, policy: Exclude<DropPolicy, 'wait'>): number;
   /** What a peer counts for in a mailbox, from 1. */
   weightOf(from: NodeId): number;
-  /** When a peer came up; undefined when it is not. */
-  upSince(id: NodeId): number | undefined;
+  /** When a peer that is up could begin to send; undefined when it is not up. */
+  introducedAt(id: NodeId): number | undefined;
   report(from: NodeId, behaviour: Behaviour, reason: string, source?: 'host'): void;
   /** Takes the channel out of the router. */
   withdraw(channel: { readonly id: number }): void;
@@ -133,7 +133,6 @@ export class RoutedChannel<M> implements Channel<M> {
     this.#deps = deps;
     this.#movedAt = deps.clock.now();
     this.sendRate = options.sendRate;
-    this.#receiveRates = options.receiveRate && new ReceiveRates(options.receiveRate, deps.clock, deps.upSince);
     this.#requests = new Requests(deps.clock, this.name);
     const { maxBytes, maxMessages, peerShare } = deps.mailbox;
     const share = (whole: number): number => Math.max(1, Math.floor((whole * peerShare) / 100));
@@ -146,6 +145,7 @@ export class RoutedChannel<M> implements Channel<M> {
         fullReason: 'mailboxFull',
       },
     );
+    this.#receiveRates = options.receiveRate && new ReceiveRates(options.receiveRate, deps.clock, deps.introducedAt);
   }
 
   get closed(): boolean {

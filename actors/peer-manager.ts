@@ -164,9 +164,9 @@ export function createPeerManager(deps: PeerManagerDeps): RunnablePeerManager {
       const { context } = line;
       if (!context) return [];
       const now = line.now();
-      const views = [...itemsOf(context.live)].map((peer) => viewOf(context, peer.context.row, now, deps.roundTripOf));
       // A peer that was just turned away runs on until it knows, without a link.
-      return views.filter(({ direction, state }) => direction || state === 'dialing');
+      const live = [...itemsOf(context.live)].filter((peer) => peer.context.link || peer.context.dialing);
+      return live.map((peer) => viewOf(context, peer.context.row, now, deps.roundTripOf));
     },
     counts,
     explain(id) {

@@ -36,9 +36,11 @@ const unusedMs = 60_000;
 /** Peers whose rate is remembered, at most, gone ones included; about 200 bytes each. */
 const maxRemembered = 10_000;
 const reportIntervalMs = 1_000;
-/** Time between two looks at whether we stand still, and what one may be late: far less than the burst that a rate has by default. */
-const lookMs = 1_000;
-const lateMs = 200;
+/**
+ * Time between two looks at whether we stand still, in milliseconds: a quarter of what a burst makes up for, so that a standstill too short to be
+ * noticed is within it; and which part of that time a look may be late.
+ */
+const [mostLookMs, leastLookMs, lateShare] = [1_000, 50, 0.2];
 
 /** @throws TroupeError `ERR_OPTION_INVALID` when a rate is no positive number, or its burst holds no message. */
 export function checkRate(rate: ReceiveRate | SendRate | undefined, name: string): void {
@@ -60,16 +62,19 @@ export class ReceiveRates {
   readonly #clock: Clock;
   /** In the order of their last use. */
   readonly #buckets = new Map<NodeId, Bucket>();
-  readonly #upSince: (id: NodeId) => number | undefined;
+  readonly #introducedAt: (id: NodeId) => number | undefined;
+  readonly #lookMs: number;
   readonly #standstill: Standstill;
   #timer: TimerHandle;
 
-  /** `upSince` tells when a peer came up: what came in while we stood still after that is counted as if it had been read in time. */
-  constructor(rate: ReceiveRate, clock: Clock, upSince: (id: NodeId) => number | undefined) {
+  /** `introducedAt` tells when a peer could begin to send: what came in while we stood still after that is counted as if it had been read in time. */
+  constructor(rate: ReceiveRate, clock: Clock, introducedAt: (id: NodeId) => number | undefined) {
+    const { messages, burst = messages * burstSeconds } = rate;
     this.#rate = rate;
     this.#clock = clock;
-    this.#upSince = upSince;
-    this.#standstill = new Standstill(lookMs, lateMs, clock.now());
+    this.#introducedAt = introducedAt;
+    this.#lookMs = Math.max(leastLookMs, Math.min(mostLookMs, (burst / messages) * 250));
+    this.#standstill = new Standstill(this.#lookMs, this.#lookMs * lateShare, clock.now());
     this.#lookLater();
   }
 
@@ -86,7 +91,7 @@ export class ReceiveRates {
   /** Counts a message of a peer: 0 when it is within its rate, else the milliseconds until it is; for a rate that waits it is owed from here on. */
   count(from: NodeId): number {
     const now = this.#clock.now();
-    const unreadSince = this.#standstill.isFelt(now) ? this.#standstill.sentAt(now, this.#upSince(from) ?? now) : now;
+    const unreadSince = this.#standstill.isFelt(now) ? this.#standstill.sentAt(now, this.#introducedAt(from) ?? now) : now;
     const bucket = this.#use(from, now, unreadSince);
     const isOver = bucket.tokens.available(now, unreadSince) < 1;
     if (!isOver || this.waits) bucket.tokens.take(1);
@@ -127,7 +132,7 @@ export class ReceiveRates {
       this.#standstill.tick(now);
       this.#forgetUnused(now);
       this.#lookLater();
-    }, lookMs);
+    }, this.#lookMs);
   }
 
   #forgetUnused(now: number): void {

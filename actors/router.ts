@@ -141,6 +141,11 @@ export class Router {
     for (const link of links) link.close('shutdown', { flush: true });
     const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
     await Promise.race([Promise.all(links.map((link) => link.over)), aborted]);
+    await this.closeChannels();
+  }
+
+  /** Closes whatever channels are open. */
+  async closeChannels(): Promise<void> {
     for (const channel of [...this.#channels]) await channel.close();
   }
 
@@ -244,7 +249,7 @@ export class Router {
       routeAll: (message, policy) => this.#routeAll(message, policy),
       log: this.#deps.log,
       weightOf: (from) => (this.#named.has(from) ? namedWeight : 1),
-      upSince: (id) => this.#links.of(id)?.upAt,
+      introducedAt: (id) => this.#links.of(id)?.introducedAt,
       report: (from, behaviour, reason, source) => manager.report(from, behaviour, reason, source),
       withdraw: (channel) => this.#withdraw(channel.id),
     };

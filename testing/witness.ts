@@ -125,11 +125,11 @@ export class Witness {
 /** Limits that a node passes at this moment: slots of each direction with those for upgrades, peers known, itself among them. */
 function limitProblems({ index, id, node: { peers }, limits }: SimulatedNode): readonly string[] {
   const count = { inbound: 0, outbound: 0, dialing: 0, linked: 0 };
-  for (const { direction, state, class: standing } of peers.live()) {
+  for (const { direction, class: standing } of peers.live()) {
     if (direction) count.linked++;
-    if (state === 'dialing') count.dialing++;
+    else count.dialing++;
     if (direction === 'inbound' && standing === 'ordinary') count.inbound++;
-    if ((direction === 'outbound' || state === 'dialing') && standing !== 'unconditional') count.outbound++;
+    if (direction !== 'inbound' && standing !== 'unconditional') count.outbound++;
   }
   const beyond = Math.max(0, count.inbound - limits.inbound) + Math.max(0, count.outbound - limits.outbound);
   const problems: string[] = [];

@@ -58,7 +58,8 @@ export interface Connection {
   /** Proves who both ends are and exchanges NodeInfo, once. An abort rejects with exactly the signal's reason and closes the connection. */
   handshake(own: Handshake, signal: AbortSignal): Promise<RemotePeer>;
   /**
-   * Hands over one message. Returns nothing when the channel can take another at once, else a promise that resolves when it can.
+   * Hands over one message. Returns nothing when the channel can take another at once, else a promise that resolves when it can, and
+   * rejects when the connection ends, whoever ends it: what it holds counts against limits of the whole process until then.
    * At most one message a channel is held: calling again before that promise has resolved is a programming error.
    * The bytes must not change afterwards.
    * @throws TroupeError `ERR_CHANNEL_UNKNOWN`, `ERR_SEND_TOO_LARGE`, or the error that ended the connection.

@@ -26,7 +26,7 @@ function rig(options: Partial<ChannelOptions<Uint8Array>> = {}, deps: Partial<Ch
       route: () => true,
       routeAll: (_message, policy) => policies.push(policy),
       weightOf: (from) => (from === alice ? 2 : 1),
-      upSince: () => 0,
+      introducedAt: () => 0,
       report: () => undefined,
       withdraw: () => undefined,
       ...deps,

@@ -24,7 +24,7 @@ function rig(options: Partial<ChannelOptions<Uint8Array>> = {}) {
       route: (): PutResult => true,
       routeAll: () => 0,
       weightOf: () => 1,
-      upSince: () => 0,
+      introducedAt: () => 0,
       report: (_, behaviour) => void reports.push(behaviour),
       withdraw: () => undefined,
     },

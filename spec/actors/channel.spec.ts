@@ -27,7 +27,7 @@ function rig(options: Partial<ChannelOptions<Uint8Array>> = {}, deps: Partial<Ch
       route: (to, message): PutResult => (sent.push({ to, message }), true),
       routeAll: (message) => sent.push({ to: 'all', message }),
       weightOf: () => 1,
-      upSince: () => 0,
+      introducedAt: () => 0,
       report: (from, behaviour) => void reports.push(`${from} ${behaviour}`),
       withdraw: () => undefined,
       ...deps,

@@ -79,6 +79,15 @@ describe('a node', () => {
     expect(() => node.openChannel(talk)).toThrow(expect.objectContaining({ code: 'ERR_NODE_STATE' }));
   });
 
+  test('leaves no timer of a channel behind when it never started', async () => {
+    const { options, clock } = world();
+    const idle = await createNode(options());
+    idle.openChannel({ ...talk, receiveRate: { messages: 10 } });
+    expect(clock.pending).toBe(1);
+    await idle.stop();
+    expect(clock.pending).toBe(0);
+  });
+
   test('leaves no timer, no actor and no open end behind when it stops', async () => {
     const { start, clock, net } = world();
     const idle = reactor({ name: 'idle', channels: { talk }, every: [[100, () => undefined]] });
@@ -115,14 +124,18 @@ describe('a node', () => {
     await first.start();
     const port = first.addresses[0]!.split(':').at(-1)!;
     const store = memoryStore();
+    const clock = new VirtualClock();
     const second = await createNode({
+      environment: { clock },
       monitor: false,
       listen: [`mconn://127.0.0.1:${port}`],
       log: silent,
       store,
       key: nodeKeyFromSeed(new Uint8Array(32)),
     });
+    second.openChannel({ ...talk, receiveRate: { messages: 10 } });
     await expect(second.start()).rejects.toMatchObject({ code: 'ERR_LISTEN_UNAVAILABLE' });
+    expect(clock.pending).toBe(0);
     expect(() => store.load()).toThrow(expect.objectContaining({ code: 'ERR_STORE_CLOSED' }));
   });
 

@@ -29,7 +29,7 @@ function rig(receiveRate: ReceiveRate) {
       route: () => true,
       routeAll: () => 0,
       weightOf: () => 1,
-      upSince: () => 0,
+      introducedAt: () => 0,
       report: (from, behaviour) => void reports.push(`${from} ${behaviour}`),
       withdraw: () => undefined,
     },
@@ -162,11 +162,22 @@ describe('what piled up while the process stood still', () => {
     const { channel, clock, reports, from, standStill } = stopping({ messages: 2, burst: 4, over: 'report' });
     void from(alice);
     standStill(30_000);
-    clock.advance(10_900);
+    clock.advance(10_400);
     expect(takenOf(channel, () => void from(alice), 10)).toBe(10);
     clock.advance(100);
     expect(takenOf(channel, () => void from(alice), 10)).toBe(4);
     expect(reports).toEqual([`${alice} flooding`]);
+  });
+
+  test('in a moment too short for a look is within the burst, however short a time that makes up for', () => {
+    const { channel, clock, reports, from, standStill } = stopping({ messages: 100, burst: 20, over: 'report' });
+    for (let sent = 0; sent < 100; sent++) {
+      clock.advance(10);
+      void from(alice);
+    }
+    standStill(600);
+    expect(takenOf(channel, () => void from(alice), 60)).toBe(60);
+    expect(reports).toEqual([]);
   });
 
   test('gives nothing to those who came up only afterwards', () => {

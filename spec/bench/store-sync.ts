@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { seededRandom } from '../../transports/simulated.ts';
-import { scale } from './setup.ts';
+import { scale, slack } from './setup.ts';
 import { Disk, diskCallOf, type DiskCall } from './store-disk.ts';
 import { Ledger } from './store-ledger.ts';
 import { diskStore, figure, finish } from './store-setup.ts';
@@ -14,7 +14,7 @@ import type { Task } from './store-writer.ts';
 const losses = Math.max(20, Math.ceil(200 * scale));
 const seed = Number(process.env.TROUPE_SEED ?? 1);
 const slowSyncMs = 50;
-const bounds = { loopP99Ms: 60, loopMaxMs: 250 };
+const bounds = { loopP99Ms: 60 * slack, loopMaxMs: 250 * slack };
 const calls = 'pwrite64,write,fsync,fdatasync,ftruncate,openat,unlink';
 
 if (spawnSync('strace', ['-o', '/dev/null', 'true']).status !== 0) {
