@@ -105,7 +105,7 @@ export const peerQueueOptions = v.strictObject({
     1,
     75,
   ),
-  maxTotalBytes: bytes(134_217_728, 'Encoded bytes waiting for all peers; a broadcast counts once.'),
+  maxTotalBytes: bytes(134_217_728, 'Encoded bytes that wait for all peers, in queues or in connections; a broadcast counts once.'),
   maxTotalMessages: count(131_072, 'Messages waiting for all peers; a broadcast counts once.'),
 });
 /** Messages waiting for one reactor. */
