@@ -100,6 +100,7 @@ const common: fc.Arbitrary<Act>[] = [
   fc.tuple(digit, fc.integer({ min: 4, max: 6 })).map(([d, host]): Act => ({
     name: `add(${d}, ${host})`,
     run: async (w) => {
+      w.removed.delete(d);
       await w.harness.add(d, host);
     },
   })),
@@ -181,6 +182,7 @@ const rare: fc.Arbitrary<Act>[] = [
     run: async (w) => {
       const isKnown = w.manager.peers.list().some((each) => each.id === idOf(d));
       if (d === persistent && isKnown) w.held.add(d);
+      if (d !== persistent) w.removed.add(d);
       w.manager.peers.remove(idOf(d)).catch(() => undefined);
       await w.settleHeld();
     },
@@ -194,6 +196,7 @@ const rare: fc.Arbitrary<Act>[] = [
       w.links.clear();
       w.dialing.clear();
       w.held.clear();
+      w.removed.clear();
       w.up.clear();
       w.boot();
       w.checkKept(before);
@@ -208,6 +211,7 @@ const rare: fc.Arbitrary<Act>[] = [
       w.links.clear();
       w.dialing.clear();
       w.held.clear();
+      w.removed.clear();
       w.checkKept(before);
     },
   }),

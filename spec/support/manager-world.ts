@@ -21,7 +21,7 @@ export const strangers = Array.from('abcde12');
 export const persistent = 'f';
 const unconditional = '0';
 export const digits = [...strangers, persistent, unconditional];
-export const slots = { inbound: 2, outbound: 3, upgrade: 1 };
+export const slots = { inbound: 2, outbound: 3, upgrade: 2 };
 /** One outbound slot is set aside for the persistent peer. */
 export const budget = { inbound: slots.inbound, outbound: slots.outbound - 1 };
 const maxPeers = 8;
@@ -53,6 +53,8 @@ export class World {
   readonly links = new Map<string, Link>();
   readonly dialing = new Map<string, NodeAddress>();
   readonly held = new Set<string>();
+  /** Removed by the operator: not known any more as soon as they rest, unless an address comes back. */
+  readonly removed = new Set<string>();
   readonly up = new Map<NodeId, boolean>();
   #updates!: AsyncIterator<PeerEvent>;
   #reading: Promise<IteratorResult<PeerEvent>> | undefined;
@@ -230,6 +232,11 @@ export class World {
       expect(this.up.get(idOf(digit)) ?? false).toBe(isUp);
     }
     expect(listed.has(own)).toBe(false);
+    const awake = new Set([...itemsOf(context.live)].map(({ id }) => id[0]!));
+    for (const digit of [...this.removed].filter((each) => !awake.has(each))) {
+      this.removed.delete(digit);
+      expect(listed.has(digit)).toBe(false);
+    }
     const live = new Set([...this.dialing.keys(), ...[...this.links.values()].map((link) => link.digit)]);
     const settling = [...itemsOf(context.live)].filter((peer) => !live.has(peer.id[0]!)).length;
     expect(listed.size - live.size - settling).toBeLessThanOrEqual(maxPeers);
