@@ -100,9 +100,10 @@ async function readChain(channel: Channel<Message>, full: GoProgram, chain: stri
   const to = parseNodeId(full.id);
   const ask = (message: Message, match: (answer: Message) => boolean): Promise<Message> =>
     channel.request({ to, message, timeoutMs: answerMs, match });
-  const status = await ask(new Message({ statusRequest: {} }), ({ statusResponse }) => Boolean(statusResponse));
+  // A node of 0.35 also tells whoever comes up, unasked, and may have done so before its first block.
+  const status = await ask(new Message({ statusRequest: {} }), ({ statusResponse }) => (statusResponse?.height ?? 0n) >= 1n);
   const { height, base } = status.statusResponse!;
-  check(height! >= 1n && base! <= 1n, `status: height ${height}, base ${base}`);
+  check(base! <= 1n, `status: height ${height}, base ${base}`);
   const { blockResponse } = await ask(new Message({ blockRequest: { height: 1n } }), (message) => Boolean(message.blockResponse));
   const { header, lastCommit } = blockResponse!.block!;
   same([header!.height, header!.chainId], [1n, chain], 'block 1');
