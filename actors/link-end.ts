@@ -68,7 +68,12 @@ async function flushQueue(deps: LinkDeps, link: Link, signal: AbortSignal): Prom
     const { channelId, bytes } = entry.item;
     try {
       const before = busy.get(channelId);
-      if (before) await inTime(before).catch((error: unknown) => (queue.done(entry), Promise.reject(error as Error)));
+      if (before) {
+        await inTime(before).catch((error: unknown) => {
+          queue.done(entry);
+          throw error;
+        });
+      }
       void link.hand(entry);
       deps.traffic.sent(channelId, bytes.length);
     } catch (error) {

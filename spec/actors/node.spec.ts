@@ -11,44 +11,26 @@ import type { PeerStore } from '../../actors/peer-store.ts';
 import { memoryStore } from '../../actors/stores/memory.ts';
 import { bytes } from '../../proto/codec.ts';
 import { nodeKeyFromSeed } from '../../proto/identity.ts';
-import { memoryNetwork } from '../../transports/memory.ts';
-import { seededRandom } from '../support/random.ts';
+import { nodes } from '../support/nodes.ts';
 import { VirtualClock, settle } from '../support/virtual-clock.ts';
 
 const running: Node[] = [];
+const worlds: (() => Promise<void>)[] = [];
 const folders: string[] = [];
 afterEach(async () => {
   await Promise.all(running.splice(0).map((node) => node.stop()));
+  for (const stop of worlds.splice(0)) await stop();
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
 });
 
 const silent = pino({ level: 'silent' });
 const talk = { id: 0x10, type: bytes, priority: 1, maxMessageBytes: 1_000 };
 
-function world(seed = 1) {
-  const clock = new VirtualClock();
-  const random = seededRandom(seed);
-  const net = memoryNetwork({ clock, random });
-  let made = 0;
-  const options = (more: CreateNodeOptions = {}): CreateNodeOptions => {
-    const key = nodeKeyFromSeed(new Uint8Array(32).fill(++made));
-    return {
-      network: 'sim',
-      key,
-      transports: [net.transport(key.id)],
-      monitor: false,
-      environment: { clock, random },
-      log: silent,
-      ...more,
-    };
-  };
-  const start = async (more?: CreateNodeOptions): Promise<Node> => {
-    const node = await createNode(options(more));
-    running.push(node);
-    await node.start();
-    return node;
-  };
-  return { clock, net, options, start };
+/** A network whose nodes are stopped after the test. */
+function world() {
+  const made = nodes();
+  worlds.push(made.stop);
+  return made;
 }
 
 describe('a node', () => {
